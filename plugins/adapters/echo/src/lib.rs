@@ -1,0 +1,100 @@
+//! The *echo* adapter answers with what it was asked: the hello world of
+//! adapters, and the no-op that benchmarks measure the host with.
+//!
+//! A task without input and dependencies gets its description back as text;
+//! any other gets `{"description", "input", "dependencies"}`, the dependencies
+//! by name. The document is put together from the parts' own JSON, so nothing
+//! is parsed.
+
+use consort_plugin_sdk::{Adapter, Failure, Invocation, Payload, Step};
+
+mod json;
+
+/// Answers with the question.
+pub struct Echo;
+
+impl Adapter for Echo {
+    fn start(call: Invocation) -> Result<Step, Failure> {
+        if call.input.is_none() && call.dependencies.is_empty() {
+            return Ok(Step::text(call.description));
+        }
+        Ok(Step::done(Payload::Json(document(&call))))
+    }
+}
+
+consort_plugin_sdk::export_adapter!(Echo, "plugin.json");
+
+fn document(call: &Invocation) -> String {
+    let mut out = String::from("{\"description\":");
+    json::string(&mut out, &call.description);
+    if let Some(input) = &call.input {
+        out.push_str(",\"input\":");
+        json::payload(&mut out, input);
+    }
+    out.push_str(",\"dependencies\":{");
+    for (i, dependency) in call.dependencies.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        json::string(&mut out, &dependency.name);
+        out.push(':');
+        json::payload(&mut out, &dependency.value);
+    }
+    out.push_str("}}");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use consort_plugin_sdk::serde_json::{Value, json};
+    use consort_plugin_sdk::testing::invocation;
+    use consort_plugin_sdk::{Blob, Outcome};
+
+    use super::*;
+
+    fn echoed(call: Invocation) -> Value {
+        let Ok(Step::Done(Outcome { output, .. })) = Echo::start(call) else {
+            panic!("echo always finishes");
+        };
+        output.to_value().unwrap()
+    }
+
+    #[test]
+    fn a_bare_description_comes_back_as_text() {
+        assert_eq!(Echo::start(invocation("hello")), Ok(Step::text("hello")));
+    }
+
+    #[test]
+    fn inputs_come_back_by_name_and_with_their_type() {
+        let call = invocation("say \"hi\"\n\u{1}")
+            .with_input(Payload::Json("[1, {}]".into()))
+            .after("text", Payload::Text("tab\t é \\".into()))
+            .after("json", Payload::Json("null".into()))
+            .after(
+                "bytes",
+                Payload::Blob(Blob {
+                    media_type: "a/b".into(),
+                    data: vec![255],
+                }),
+            );
+        let expected = json!({
+            "description": "say \"hi\"\n\u{1}",
+            "input": [1, {}],
+            "dependencies": {
+                "text": "tab\t é \\",
+                "json": null,
+                "bytes": {"media_type": "a/b", "base64": "/w=="},
+            },
+        });
+        assert_eq!(echoed(call), expected);
+    }
+
+    #[test]
+    fn a_task_without_dependencies_shows_none() {
+        let call = invocation("").with_input(Payload::Text("x".into()));
+        assert_eq!(
+            echoed(call),
+            json!({"description": "", "input": "x", "dependencies": {}})
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! A *transformer* reshapes a result on its way to those who wait for it.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use crate::bindings::transformer::exports::consort::result_transformer::transformer::TransformContext;
+use crate::failure::Failure;
+use crate::payload::Payload;
+
+/// Turns one value into another; exported with
+/// [`export_transformer!`](crate::export_transformer).
+pub trait Transformer {
+    /// Called once for each use, on a fresh instance. Must be a pure function
+    /// of its arguments: the host may call it again, or keep the result.
+    fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure>;
+}
+
+impl TransformContext {
+    /// The configuration written where the transformer is used, as a type of
+    /// the plugin's own; `InvalidInput` when it does not fit.
+    pub fn parse_config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        crate::config::parse(&self.config)
+    }
+
+    /// The producing task's `metadata` as JSON.
+    pub fn metadata(&self) -> Result<Value, Failure> {
+        crate::payload::parse("the task's metadata", &self.metadata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::testing::context;
+
+    #[derive(Deserialize)]
+    struct Config {
+        suffix: String,
+    }
+
+    struct Append;
+
+    impl Transformer for Append {
+        fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure> {
+            let config: Config = context.parse_config()?;
+            Ok(Payload::Text(
+                value.to_text()?.into_owned() + &config.suffix,
+            ))
+        }
+    }
+
+    #[test]
+    fn a_transformer_reads_its_configuration() {
+        let value = Payload::Text("dry".into());
+        let transformed = Append::transform(value, context(r#"{"suffix": " run"}"#));
+        assert_eq!(transformed, Ok(Payload::Text("dry run".into())));
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_fit_is_invalid_input() {
+        let failure = Append::transform(Payload::Text(String::new()), context("{}")).unwrap_err();
+        assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
+        assert!(
+            failure.message().contains("missing field `suffix`"),
+            "{failure:?}"
+        );
+    }
+}
