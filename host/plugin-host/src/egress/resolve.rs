@@ -1,0 +1,125 @@
+//! Names are resolved here, so that the address that is checked is the address
+//! that is connected to: a name that resolves to a public address once and to a
+//! private one later gains nothing.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::special;
+use super::options::EgressOptions;
+use super::policy::opened;
+use super::target::is_localhost;
+
+/// Resolves names to the addresses that plugins may reach.
+pub(super) struct CheckedResolver {
+    options: Arc<EgressOptions>,
+}
+
+impl CheckedResolver {
+    pub(super) fn new(options: Arc<EgressOptions>) -> Self {
+        Self { options }
+    }
+}
+
+/// A name that resolves to nothing but special addresses.
+#[derive(Debug, Clone)]
+pub(super) struct OnlySpecial {
+    pub(super) name: String,
+    pub(super) address: IpAddr,
+    pub(super) kind: &'static str,
+}
+
+impl fmt::Display for OnlySpecial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "'{}' resolves to {}, {}; to allow it, open that address or its network in the \
+             operator's 'private' list",
+            self.name, self.address, self.kind
+        )
+    }
+}
+
+impl std::error::Error for OnlySpecial {}
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let options = Arc::clone(&self.options);
+        Box::pin(async move {
+            let name = name.as_str();
+            // Whoever got here with such a name was allowed to.
+            if is_localhost(name) {
+                let both = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                return Ok(addresses(both.to_vec()));
+            }
+            let found = match options.hosts.get(name) {
+                Some(fixed) => fixed.clone(),
+                None => look_up(name).await?,
+            };
+            Ok(addresses(keep_reachable(name, found, &options)?))
+        })
+    }
+}
+
+async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
+    Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+}
+
+/// Port 0 stands for the port of the URL.
+fn addresses(found: Vec<IpAddr>) -> Addrs {
+    Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)))
+}
+
+fn keep_reachable(
+    name: &str,
+    found: Vec<IpAddr>,
+    options: &EgressOptions,
+) -> Result<Vec<IpAddr>, OnlySpecial> {
+    let mut refused = None;
+    let reachable: Vec<IpAddr> = found
+        .into_iter()
+        .filter(|&address| match special(address) {
+            Some(kind) if !opened(&options.private, address) => {
+                refused = Some(OnlySpecial { name: name.to_owned(), address, kind });
+                false
+            }
+            _ => true,
+        })
+        .collect();
+    match refused {
+        Some(refused) if reachable.is_empty() => Err(refused),
+        _ => Ok(reachable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(addresses: &[&str], private: &[&str]) -> Result<Vec<IpAddr>, OnlySpecial> {
+        let options = EgressOptions {
+            private: private.iter().map(|range| range.parse().expect("a range")).collect(),
+            ..Default::default()
+        };
+        let found = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        keep_reachable("name.example", found, &options)
+    }
+
+    #[test]
+    fn special_addresses_are_dropped_and_public_ones_kept() {
+        let kept_addresses = kept(&["10.0.0.1", "1.1.1.1", "::1"], &[]).expect("one is public");
+        assert_eq!(kept_addresses, [IpAddr::from([1, 1, 1, 1])]);
+    }
+
+    #[test]
+    fn only_special_addresses_refuse_the_name() {
+        let refused = kept(&["169.254.169.254"], &["10.0.0.0/8"]).expect_err("not opened");
+        assert_eq!(refused.kind, "a link-local address");
+        assert_eq!(kept(&["10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
+        assert_eq!(kept(&["::ffff:10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
+    }
+}
