@@ -1,1 +1,21 @@
-//! Core.
+//! Consort's pure core: what a workflow means and what happens next.
+//!
+//! No I/O, no clock, no async: time comes in with events, decisions go out as
+//! actions, and the same inputs always give the same outputs. Data moves in
+//! this order:
+//!
+//! * [`spec`]: the workflow format as people write it.
+//! * [`plan`]: a workflow checked, with names resolved and steps flattened.
+//! * [`graph`]: which task waits for which.
+//! * [`scheduler`]: the state machine that decides what happens next.
+//! * [`retry`]: how long to wait before another attempt.
+//! * [`template`]: instructions with gaps that a run fills in.
+//! * [`problem`]: what is wrong with a workflow, for its author.
+
+pub mod graph;
+pub mod plan;
+pub mod problem;
+pub mod retry;
+pub mod scheduler;
+pub mod spec;
+pub mod template;

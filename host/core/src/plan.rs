@@ -1,0 +1,203 @@
+//! A *plan* is a workflow that has been checked and can run: names resolved to
+//! numbers, steps flattened, seconds turned into milliseconds.
+
+mod compile;
+mod fields;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use compile::compile;
+
+use crate::graph::{DependencyGraph, TaskIx};
+use crate::retry::RetryPolicy;
+use crate::spec::AgentDoc;
+use crate::template::Template;
+
+/// An agent's place in [`Plan::agents`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AgentIx(pub u32);
+
+/// What the host knows besides the document.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Agents of the host's configuration; the document's own come first.
+    pub agents: BTreeMap<String, AgentDoc>,
+    /// Adapter plugins by name. Each is also an agent of that name, without
+    /// URL or configuration, unless the name is taken.
+    pub adapters: Vec<String>,
+    /// Transformer plugins by name.
+    pub transformers: Vec<String>,
+    /// Who does a task that names no agent.
+    pub default_agent: Option<String>,
+}
+
+/// A workflow that can run.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The workflow's name; may be empty.
+    pub name: Arc<str>,
+    /// Values for templates.
+    pub inputs: Map<String, Value>,
+    /// Agents that at least one task uses.
+    pub agents: Vec<Agent>,
+    /// Tasks; a [`TaskIx`] is an index into this.
+    pub tasks: Vec<Task>,
+    /// Who waits for whom.
+    pub graph: DependencyGraph,
+    /// A topological order of the graph.
+    pub order: Vec<TaskIx>,
+}
+
+/// Someone who does tasks.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// Its name.
+    pub name: Arc<str>,
+    /// A plugin's name, `name@digest` or a file.
+    pub adapter: String,
+    /// Where it answers.
+    pub url: Option<Arc<str>>,
+    /// For the plugin; checked against its schema when the plugin is loaded.
+    pub config: Map<String, Value>,
+    /// Limits in the plugin host's terms.
+    pub limits: Map<String, Value>,
+    /// Attempts at once.
+    pub max_concurrency: Option<u32>,
+}
+
+/// One task. Times are milliseconds.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Unique in the plan.
+    pub id: Arc<str>,
+    /// Its `type`.
+    pub kind: Arc<str>,
+    /// Who does it.
+    pub work: Work,
+    /// The instruction.
+    pub description: Template,
+    /// Overrides the agent's.
+    pub url: Option<Arc<str>>,
+    /// What it waits for, in the order it says.
+    pub dependencies: Vec<Edge>,
+    /// How long an attempt may take.
+    pub timeout: u64,
+    /// 1 to 10.
+    pub priority: u8,
+    /// When it should be finished.
+    pub deadline: Option<Deadline>,
+    /// When it is tried again.
+    pub retry: RetryPolicy,
+    /// Its input.
+    pub input: Option<Value>,
+    /// A JSON object.
+    pub metadata: Map<String, Value>,
+    /// Applied to its result, in order.
+    pub transform: Vec<TransformerUse>,
+    /// What its failure means for others.
+    pub on_failure: OnFailure,
+    /// Its own limits.
+    pub resources: Resources,
+    /// How long it is expected to take.
+    pub expected: u64,
+}
+
+/// Who does a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// The first agent, or else the next.
+    Agents(Vec<AgentIx>),
+    /// Nobody: it stands for its steps, and its result is an object of theirs.
+    Join,
+}
+
+/// A dependency.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// The task waited for.
+    pub task: TaskIx,
+    /// The name its result gets.
+    pub name: Arc<str>,
+    /// Whether the result is passed on, or only waited for.
+    pub forward: bool,
+    /// Applied to the result on the way.
+    pub transform: Vec<TransformerUse>,
+}
+
+/// A transformer and how it is to be used.
+#[derive(Debug, Clone)]
+pub struct TransformerUse {
+    /// A plugin's name, `name@digest` or a file.
+    pub plugin: String,
+    /// Checked against the plugin's schema when it is loaded.
+    pub config: Map<String, Value>,
+}
+
+/// When a task should be finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// Milliseconds since the Unix epoch.
+    At(i64),
+    /// Milliseconds after submission.
+    After(u64),
+}
+
+/// What the failure of a task means for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The run fails: what runs is cancelled, nothing more is started.
+    #[default]
+    Fail,
+    /// Dependents are skipped, the run goes on.
+    Skip,
+    /// Dependents run without its result.
+    Continue,
+}
+
+/// Limits a task sets for its plugin calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Fuel units.
+    pub fuel: Option<u64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Bytes over the network.
+    pub network_bytes: Option<u64>,
+    /// Bytes a second over the network.
+    pub network_rate: Option<u64>,
+}
+
+impl Plan {
+    /// The task of that id.
+    pub fn find(&self, id: &str) -> Option<TaskIx> {
+        self.tasks.iter().position(|task| &*task.id == id).map(|index| TaskIx(index as u32))
+    }
+
+    /// The task at that index.
+    pub fn task(&self, task: TaskIx) -> &Task {
+        &self.tasks[task.index()]
+    }
+
+    /// The agent at that index.
+    pub fn agent(&self, agent: AgentIx) -> &Agent {
+        &self.agents[agent.0 as usize]
+    }
+
+    /// Every transformer the plan uses, on tasks and on edges.
+    pub fn transformers(&self) -> impl Iterator<Item = &TransformerUse> {
+        self.tasks.iter().flat_map(|task| {
+            let edges = task.dependencies.iter().flat_map(|edge| &edge.transform);
+            task.transform.iter().chain(edges)
+        })
+    }
+
+    /// For each task, the longest path to the end of the run by expected
+    /// durations, in milliseconds, the task's own included.
+    pub fn remaining_paths(&self) -> Vec<u64> {
+        let durations: Vec<u64> = self.tasks.iter().map(|task| task.expected).collect();
+        self.graph.remaining_paths(&self.order, &durations)
+    }
+}
