@@ -1,6 +1,7 @@
 //! A *response* is a status, headers, and a body that may still be arriving.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -93,18 +94,9 @@ impl Response {
             .eq_ignore_ascii_case(media_type)
     }
 
-    /// Lets a 2xx pass and turns every other status into the failure it means:
-    ///
-    /// | status | failure |
-    /// |---|---|
-    /// | 401, 403, 407 | `Denied` |
-    /// | 429, and 503 with `Retry-After` | `Throttled` |
-    /// | 408, 425, 5xx | `Transient` |
-    /// | 400, 413, 414, 422, 431 | `InvalidInput` |
-    /// | others | `Permanent` |
-    ///
-    /// The code is `http-` and the status; the message quotes what the body
-    /// says; the detail is `{status, body}`.
+    /// Lets a 2xx pass and turns every other status into the failure it means
+    /// (see [`failure_of`]). The message quotes what the body says; the detail
+    /// is `{status, body}`.
     pub fn success(self) -> Result<Self, Failure> {
         if (200..300).contains(&self.status) {
             Ok(self)
@@ -132,17 +124,7 @@ impl Response {
                 excerpt(&said)
             )
         };
-        let failure = match status {
-            401 | 403 | 407 => Failure::denied(message),
-            429 => Failure::throttled(message, wait),
-            503 if wait.is_some() => Failure::throttled(message, wait),
-            408 | 425 | 500.. => Failure::transient(message),
-            400 | 413 | 414 | 422 | 431 => Failure::invalid_input(message),
-            _ => Failure::permanent(message),
-        };
-        failure
-            .with_code(format!("http-{status}"))
-            .with_detail(&json!({"status": status, "body": body}))
+        failure_of(status, message, wait).with_detail(&json!({"status": status, "body": body}))
     }
 
     /// The whole body.
@@ -195,6 +177,28 @@ impl fmt::Debug for Response {
             .field("headers", &self.headers)
             .finish_non_exhaustive()
     }
+}
+
+/// The failure that a status means, with the code `http-STATUS`. `wait` is what
+/// [`retry_after`] found.
+///
+/// | status | failure |
+/// |---|---|
+/// | 401, 403, 407 | `Denied` |
+/// | 429, and 503 with `wait` | `Throttled` |
+/// | 408, 425, 5xx | `Transient` |
+/// | 400, 413, 414, 422, 431 | `InvalidInput` |
+/// | others | `Permanent` |
+pub fn failure_of(status: u16, message: String, wait: Option<Duration>) -> Failure {
+    let failure = match status {
+        401 | 403 | 407 => Failure::denied(message),
+        429 => Failure::throttled(message, wait),
+        503 if wait.is_some() => Failure::throttled(message, wait),
+        408 | 425 | 500.. => Failure::transient(message),
+        400 | 413 | 414 | 422 | 431 => Failure::invalid_input(message),
+        _ => Failure::permanent(message),
+    };
+    failure.with_code(format!("http-{status}"))
 }
 
 /// As much of an error's body as is worth keeping; a body that breaks off is

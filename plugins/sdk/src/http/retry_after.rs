@@ -6,20 +6,23 @@ use crate::http::Headers;
 
 /// Where servers say it: the standard's header, and what proxies make of the
 /// one they got from behind them.
-const NAMES: &[&str] = &[
-    "retry-after",
-    "llm_provider-retry-after",
-    "x-ratelimit-reset-after",
-];
+const NAMES: [&str; 2] = ["retry-after", "llm_provider-retry-after"];
 
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 
-/// How long the server asks to be left alone, in seconds or until a date, which
+/// How long the server asks to be left alone: in milliseconds (the unofficial
+/// `retry-after-ms`, which is the more precise), in seconds, or until a date, which
 /// counts from the server's own `Date` where there is one. A date in the past
 /// is zero; anything unintelligible is none.
 pub fn retry_after(headers: &Headers) -> Option<Duration> {
+    if let Some(millis) = headers
+        .get("retry-after-ms")
+        .and_then(|ms| ms.trim().parse::<f64>().ok())
+    {
+        return Duration::try_from_secs_f64(millis / 1000.0).ok();
+    }
     let value = NAMES.iter().find_map(|name| headers.get(name))?.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
@@ -98,6 +101,10 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "2")]), Some(2000));
         assert_eq!(wait(&[("retry-after", " 0.25 ")]), Some(250));
         assert_eq!(wait(&[("llm_provider-retry-after", "7")]), Some(7000));
+        assert_eq!(
+            wait(&[("retry-after", "1"), ("retry-after-ms", "820")]),
+            Some(820)
+        );
         assert_eq!(wait(&[("retry-after", "-1")]), None);
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[]), None);
