@@ -29,7 +29,13 @@ const MAX_HTTP1_FIELDS: usize = 256;
 
 impl EgressClient {
     /// Keeps the options; opens nothing.
-    pub fn new(options: EgressOptions) -> Self {
+    pub fn new(mut options: EgressOptions) -> Self {
+        // As URLs spell names.
+        options.hosts = options
+            .hosts
+            .into_iter()
+            .map(|(name, found)| (name.trim_end_matches('.').to_ascii_lowercase(), found))
+            .collect();
         Self { options: Arc::new(options), client: OnceCell::new() }
     }
 
@@ -53,7 +59,25 @@ impl EgressClient {
     }
 }
 
+/// Lets the process open as many files as it may, since every connection is
+/// one; gives how many that is. Go programs do this at their start.
+pub(super) fn raise_open_files() -> u64 {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        // Some systems refuse the maximum they give; then it stays as it was.
+        let _ = setrlimit(Resource::Nofile, raised);
+        getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    }
+    #[cfg(not(unix))]
+    u64::MAX
+}
+
 fn build(options: &Arc<EgressOptions>) -> Result<reqwest::Client, String> {
+    raise_open_files();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(options)?)
         .dns_resolver(CheckedResolver::new(Arc::clone(options)))

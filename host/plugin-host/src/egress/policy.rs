@@ -85,7 +85,7 @@ impl Policy<'_> {
         if naming.peek().is_none() {
             return Some(format!(
                 "{} is {kind}, which a rule has to name; to allow it, add the rule '{}' to the \
-                 operator's allow-list",
+                 allow-list",
                 target.host(),
                 suggestion(method, target)
             ));
@@ -97,7 +97,7 @@ impl Policy<'_> {
         }
         Some(format!(
             "{} is {kind}, and the rules that name it are about other requests; to allow this \
-             one, add the rule '{}' to the operator's allow-list",
+             one, add the rule '{}' to the allow-list",
             target.host(),
             suggestion(method, target)
         ))
@@ -109,7 +109,7 @@ impl Policy<'_> {
             Ok(()) => None,
             Err(Some(ambiguous)) => Some(ambiguous),
             Err(None) => Some(format!(
-                "no rule of the operator's allow-list allows it; to allow it, add '{}'",
+                "no rule of the operator allows it; to allow it, add '{}' to the allow-list",
                 suggestion(method, target)
             )),
         }
