@@ -112,6 +112,17 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A host that could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// wasmtime has no engine for this machine.
+    #[error("could not set up wasmtime: {0}")]
+    Engine(String),
+    /// The thread that ends epochs could not be started.
+    #[error("could not start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
 /// A file that did not become a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -177,6 +188,14 @@ pub enum LoadError {
         wanted: String,
         /// As computed.
         found: String,
+    },
+    /// Several plugins fit the reference.
+    #[error("'{reference}' could be any of {candidates}; write one of them as name@digest")]
+    Ambiguous {
+        /// As written.
+        reference: String,
+        /// Name, version, digest and place of each.
+        candidates: String,
     },
     /// No plugin of that name anywhere.
     #[error("no plugin named '{name}'; {hint}")]

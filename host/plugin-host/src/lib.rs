@@ -1,1 +1,41 @@
 //! Plugin host.
+mod adapter;
+mod call;
+mod catalog;
+mod compile;
+mod contract;
+#[path = "egress_stand_in.rs"]
+pub mod egress;
+mod error;
+mod fault;
+mod host;
+mod limits;
+mod manifest;
+mod meter;
+mod observer;
+mod plugin;
+mod prioritizer;
+mod runtime;
+mod scan;
+mod session;
+mod source;
+mod store;
+mod ticker;
+mod transformer;
+mod v0_1;
+mod voice;
+
+pub use call::CallContext;
+pub use catalog::{Catalog, Listing, Origin};
+pub use source::{EmbeddedPlugin, Source};
+pub use manifest::{Capabilities, Kind, Manifest};
+pub use host::{HostOptions, PluginHost};
+pub use plugin::Plugin;
+pub use prioritizer::Prioritizer;
+pub use adapter::Adapter;
+pub use transformer::Transformer;
+pub use contract::*;
+pub use observer::{Level, Metric, MetricValue, Observer, Progress};
+pub use limits::{LimitKind, LimitSpec, Limits};
+pub use ticker::EPOCH_TICK;
+pub use error::{CallError, Fault, FaultKind, HostError, LoadError, short_digest};

@@ -1,0 +1,306 @@
+//! A *plugin* is a component that was read, checked, compiled and linked: ready
+//! to be instantiated, in whichever engine has room.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+use crate::adapter::Adapter;
+use crate::compile::{Code, CodeCache};
+use crate::error::LoadError;
+use crate::manifest::{Kind, Manifest};
+use crate::prioritizer::Prioritizer;
+use crate::runtime::{Runtime, Workshop};
+use crate::scan::{Scan, export_name, scan};
+use crate::source::Source;
+use crate::store::State;
+use crate::transformer::Transformer;
+use crate::v0_1;
+
+/// A loaded plugin. A handle: clones share everything.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+/// A plugin that may be gone.
+pub(crate) struct WeakPlugin(Weak<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    digest: Arc<str>,
+    label: String,
+    export: String,
+    manifest: Manifest,
+    runtime: Arc<Runtime>,
+    /// One for each tier of the runtime, loaded when first needed; at least one
+    /// is there.
+    loaded: Vec<OnceLock<Result<Loaded, String>>>,
+}
+
+/// A plugin in one engine.
+pub(crate) struct Loaded {
+    pub(crate) pre: InstancePre<State>,
+    functions: Vec<ComponentExportIndex>,
+}
+
+/// A function that some contract exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Start,
+    Resume,
+    Cancel,
+    Score,
+    Transform,
+}
+
+impl Function {
+    /// The functions of a contract.
+    pub(crate) fn all(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::Adapter => &[Self::Start, Self::Resume, Self::Cancel],
+            Kind::Prioritizer => &[Self::Score],
+            Kind::Transformer => &[Self::Transform],
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+            Self::Score => "score",
+            Self::Transform => "transform",
+        }
+    }
+
+    /// Its place in [`Function::all`].
+    fn place(self) -> usize {
+        match self {
+            Self::Start | Self::Score | Self::Transform => 0,
+            Self::Resume => 1,
+            Self::Cancel => 2,
+        }
+    }
+}
+
+impl Loaded {
+    pub(crate) fn engine(&self) -> &Engine {
+        self.pre.engine()
+    }
+
+    pub(crate) fn export(&self, function: Function) -> ComponentExportIndex {
+        self.functions[function.place()]
+    }
+}
+
+impl Plugin {
+    pub(crate) fn load(
+        source: &Source,
+        bytes: &[u8],
+        digest: Arc<str>,
+        runtime: &Arc<Runtime>,
+        cache: Option<&CodeCache>,
+    ) -> Result<Self, LoadError> {
+        let label = source.label();
+        let Scan { manifest, export } = scan(&label, &source.fallback_name(), bytes)?;
+        let loaded = (0..runtime.tiers()).map(|_| OnceLock::new()).collect();
+        let plugin = Inner {
+            name: manifest.name.as_str().into(),
+            digest,
+            label,
+            export,
+            manifest,
+            runtime: Arc::clone(runtime),
+            loaded,
+        };
+        if let Some(code) = cache.and_then(|cache| cache.get(&plugin.digest)) {
+            match plugin.link_somewhere(&code) {
+                // The checksum was right, and yet no engine takes it.
+                Err(LoadError::Compile { reason, .. }) => {
+                    tracing::warn!(plugin = plugin.label, reason, "compiling again");
+                }
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(Self(Arc::new(plugin))),
+            }
+        }
+        let compiler = runtime.compiler().map_err(|error| plugin.uncompiled(error.to_string()))?;
+        let code = Code::compile(compiler, bytes)
+            .map_err(|error| plugin.uncompiled(format!("{error:#}")))?;
+        if let Some(cache) = cache {
+            cache.put(&plugin.digest, &code);
+        }
+        plugin.link_somewhere(&code)?;
+        Ok(Self(Arc::new(plugin)))
+    }
+
+    /// Its name, as its manifest says it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    /// `sha256:` and 64 hexadecimal digits: its identity.
+    pub fn digest(&self) -> &Arc<str> {
+        &self.0.digest
+    }
+
+    /// Which contract it exports.
+    pub fn kind(&self) -> Kind {
+        self.0.manifest.kind
+    }
+
+    /// What it says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// The plugin as an adapter.
+    pub fn adapter(&self) -> Result<Adapter, LoadError> {
+        self.expect(Kind::Adapter).map(Adapter::new)
+    }
+
+    /// The plugin as a prioritizer, with an instance of its own.
+    pub fn prioritizer(&self) -> Result<Prioritizer, LoadError> {
+        self.expect(Kind::Prioritizer).map(Prioritizer::new)
+    }
+
+    /// The plugin as a transformer.
+    pub fn transformer(&self) -> Result<Transformer, LoadError> {
+        self.expect(Kind::Transformer).map(Transformer::new)
+    }
+
+    fn expect(&self, kind: Kind) -> Result<Self, LoadError> {
+        if self.kind() == kind {
+            return Ok(self.clone());
+        }
+        Err(LoadError::WrongWorld {
+            plugin: self.name().to_string(),
+            expected: format!("'{}'", export_name(kind)),
+            found: format!("it is a {} and exports '{}'", self.kind(), self.0.export),
+        })
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    pub(crate) fn tiers(&self) -> usize {
+        self.0.loaded.len()
+    }
+
+    /// The plugin in one tier's engine; an error says why it cannot be there.
+    pub(crate) fn loaded(&self, tier: usize) -> Result<&Loaded, &str> {
+        let loaded = self.0.loaded[tier].get_or_init(|| self.0.link_like_others(tier));
+        loaded.as_ref().map_err(String::as_str)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakPlugin {
+        WeakPlugin(Arc::downgrade(&self.0))
+    }
+}
+
+impl WeakPlugin {
+    pub(crate) fn upgrade(&self) -> Option<Plugin> {
+        self.0.upgrade().map(Plugin)
+    }
+}
+
+impl Inner {
+    /// Links the plugin in the first tier that takes it.
+    fn link_somewhere(&self, code: &Code) -> Result<(), LoadError> {
+        let mut reason = String::new();
+        for (tier, slot) in self.loaded.iter().enumerate() {
+            let workshop = match self.runtime.workshop(tier) {
+                Ok(workshop) => workshop,
+                Err(why) => {
+                    why.clone_into(&mut reason);
+                    continue;
+                }
+            };
+            match code.load(&workshop.engine) {
+                Ok(component) => {
+                    let linked = self.link(workshop, &component)?;
+                    // The plugin is not shared yet, so nobody was faster.
+                    let _ = slot.set(Ok(linked));
+                    return Ok(());
+                }
+                // A pool refuses components that it has no room for.
+                Err(error) => reason = format!("{error:#}"),
+            }
+            let _ = slot.set(Err(reason.clone()));
+        }
+        Err(self.uncompiled(reason))
+    }
+
+    /// Links the plugin in another tier, with the code of one that has it.
+    fn link_like_others(&self, tier: usize) -> Result<Loaded, String> {
+        let workshop = self.runtime.workshop(tier).map_err(str::to_owned)?;
+        let other = self
+            .loaded
+            .iter()
+            .find_map(|slot| slot.get()?.as_ref().ok())
+            .expect("a plugin is in one tier from the start");
+        let code = Code::of(other.pre.component()).map_err(|e| format!("{e:#}"))?;
+        let component = code.load(&workshop.engine).map_err(|e| format!("{e:#}"))?;
+        self.link(workshop, &component).map_err(|e| e.to_string())
+    }
+
+    fn link(&self, workshop: &Workshop, component: &Component) -> Result<Loaded, LoadError> {
+        let pre = workshop
+            .linker
+            .instantiate_pre(component)
+            .map_err(|error| missing_import(&self.label, &error))?;
+        let wrong = |found| LoadError::WrongWorld {
+            plugin: self.label.clone(),
+            expected: format!("'{}'", export_name(self.manifest.kind)),
+            found,
+        };
+        let contract = component.get_export_index(None, self.export.as_str());
+        let functions = Function::all(self.manifest.kind)
+            .iter()
+            .map(|function| {
+                let name = function.name();
+                component
+                    .get_export_index(contract.as_ref(), name)
+                    .ok_or_else(|| wrong(format!("its export has no function '{name}'")))
+            })
+            .collect::<Result<_, _>>()?;
+        v0_1::typecheck(&pre, &self.export, self.manifest.kind).map_err(wrong)?;
+        Ok(Loaded { pre, functions })
+    }
+
+    fn uncompiled(&self, reason: String) -> LoadError {
+        LoadError::Compile { plugin: self.label.clone(), reason }
+    }
+}
+
+/// wasmtime says `component imports instance \`a:b/c@1.0.0\`, but a matching
+/// implementation was not found in the linker`, and in the causes what exactly
+/// was not matched.
+fn missing_import(plugin: &str, error: &wasmtime::Error) -> LoadError {
+    let message = error.to_string();
+    let import = message.split('`').nth(1).unwrap_or(&message).to_owned();
+    let package = import.split(['/', '@']).next().unwrap_or_default();
+    let hint = match package {
+        "wasi:http" | "wasi:io" | "wasi:clocks" | "wasi:random" | "wasi:cli"
+        | "wasi:filesystem" | "wasi:sockets" => {
+            format!("it provides {package} 0.2; build for wasm32-wasip2 ({:#})", error.root_cause())
+        }
+        "consort:host" | "consort:types" => format!(
+            "it provides {package} 0.1; build against the contracts of this version ({})",
+            error.root_cause()
+        ),
+        _ => "plugins may import consort:host and WASI 0.2 (cli, clocks, http, io, random)".to_owned(),
+    };
+    LoadError::MissingImport { plugin: plugin.to_owned(), import, hint }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", self.name())
+            .field("digest", &self.digest())
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! A *session* is an instance of a plugin and the call it is made for: opened
+//! under the call's limits, called, and judged when something goes wrong.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+use crate::call::CallContext;
+use crate::egress::CallEgress;
+use crate::error::{CallError, FaultKind};
+use crate::fault::{Circumstances, Exceeded, Phase};
+use crate::limits::{LimitKind, Limits};
+use crate::meter::Stopwatch;
+use crate::plugin::{Function, Plugin};
+use crate::store::State;
+
+/// An instance and its current call.
+pub(crate) struct Session {
+    plugin: Plugin,
+    store: Store<State>,
+    instance: Instance,
+    /// The tier the instance lives in, which is where its exports are looked up.
+    tier: usize,
+    call: Call,
+}
+
+/// What a call is bounded by.
+struct Call {
+    plugin: Plugin,
+    function: Function,
+    limits: Limits,
+    watch: Arc<Stopwatch>,
+    begun: Instant,
+}
+
+impl Session {
+    /// Makes an instance for one call. Making it counts against the call.
+    pub(crate) async fn open(
+        plugin: &Plugin,
+        function: Function,
+        cx: &CallContext,
+    ) -> Result<Self, CallError> {
+        let egress = CallEgress::new(&cx.grants);
+        let mut state = State::new(&cx.limits, &cx.config, egress);
+        state.voice.begin(plugin.name(), cx.limits.log, cx.observer.as_ref());
+        let call = Call {
+            plugin: plugin.clone(),
+            function,
+            limits: cx.limits,
+            watch: Arc::clone(&state.watch),
+            begun: Instant::now(),
+        };
+        let mut reason = String::new();
+        for tier in 0..plugin.tiers() {
+            let loaded = match plugin.loaded(tier) {
+                Ok(loaded) => loaded,
+                Err(why) => {
+                    why.clone_into(&mut reason);
+                    continue;
+                }
+            };
+            let mut store = state.into_store(loaded.engine());
+            match call.bound(loaded.pre.instantiate_async(&mut store)).await {
+                Ok(Ok(instance)) => {
+                    return Ok(Self { plugin: plugin.clone(), store, instance, tier, call });
+                }
+                Ok(Err(error)) if error.is::<PoolConcurrencyLimitError>() => {
+                    reason = error.root_cause().to_string();
+                    state = store.into_data();
+                }
+                Ok(Err(error)) => return Err(call.judge(Phase::Instantiate, &mut store, &error)),
+                Err(exceeded) => {
+                    return Err(call.fault(&mut store, exceeded.into()));
+                }
+            }
+        }
+        let circumstances = call.circumstances(Phase::Instantiate, None);
+        Err(circumstances.fault(FaultKind::Host(reason), String::new()))
+    }
+
+    /// Begins another call of an instance that stays.
+    pub(crate) fn renew(&mut self, function: Function, cx: &CallContext) {
+        State::renew(&mut self.store, &cx.limits, &cx.config);
+        let state = self.store.data();
+        state.voice.begin(self.plugin.name(), cx.limits.log, cx.observer.as_ref());
+        self.call.function = function;
+        self.call.limits = cx.limits;
+        self.call.watch = Arc::clone(&state.watch);
+        self.call.begun = Instant::now();
+    }
+
+    /// Calls the function the session was opened for. After an error the
+    /// instance must not be used again.
+    pub(crate) async fn call<P, R>(&mut self, parameters: P) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let export = self.export();
+        let function = match self.instance.get_typed_func::<P, R>(&mut self.store, &export) {
+            Ok(function) => function,
+            Err(error) => return Err(self.call.judge(Phase::Call, &mut self.store, &error)),
+        };
+        let called = self.call.bound(function.call_async(&mut self.store, parameters)).await;
+        match called {
+            Ok(Ok(returned)) => {
+                self.store.data().voice.end();
+                Ok(returned)
+            }
+            Ok(Err(error)) => Err(self.call.judge(Phase::Call, &mut self.store, &error)),
+            Err(exceeded) => Err(self.call.fault(&mut self.store, exceeded.into())),
+        }
+    }
+
+    /// Judges what the guest returned: a fault if it breaks the contract.
+    pub(crate) fn broken(&mut self, kind: FaultKind) -> CallError {
+        self.call.fault(&mut self.store, kind)
+    }
+
+    /// What the call may return, in bytes.
+    pub(crate) fn check_output(&mut self, used: usize) -> Result<(), CallError> {
+        let (used, allowed) = (used as u64, self.call.limits.output);
+        if used > allowed {
+            let exceeded = Exceeded { limit: LimitKind::Output, allowed, used };
+            return Err(self.call.fault(&mut self.store, exceeded.into()));
+        }
+        Ok(())
+    }
+
+    fn export(&self) -> ComponentExportIndex {
+        let loaded = self.plugin.loaded(self.tier).expect("an instance of it exists");
+        loaded.export(self.call.function)
+    }
+}
+
+impl Call {
+    /// Runs the guest: within the time limit, the stopwatch on while it has the
+    /// thread, the ticker awake.
+    async fn bound<F: Future>(&self, future: F) -> Result<F::Output, Exceeded> {
+        let mut future = pin!(future);
+        let timed = poll_fn(|context| {
+            self.plugin.runtime().touch();
+            self.watch.start();
+            let poll = future.as_mut().poll(context);
+            self.watch.stop();
+            poll
+        });
+        let time = Duration::from_millis(self.limits.time);
+        // Past the end of time: no deadline at all.
+        let Some(deadline) = self.begun.checked_add(time) else { return Ok(timed.await) };
+        timeout_at(deadline, timed).await.map_err(|_| Exceeded {
+            limit: LimitKind::Time,
+            allowed: self.limits.time,
+            used: self.begun.elapsed().as_millis() as u64,
+        })
+    }
+
+    fn judge(&self, phase: Phase, store: &mut Store<State>, error: &wasmtime::Error) -> CallError {
+        let stderr = store.data().voice.end();
+        self.circumstances(phase, stderr).judge(error)
+    }
+
+    fn fault(&self, store: &mut Store<State>, kind: FaultKind) -> CallError {
+        store.data().voice.end();
+        self.circumstances(Phase::Call, None).fault(kind, String::new())
+    }
+
+    fn circumstances(&self, phase: Phase, stderr: Option<String>) -> Circumstances<'_> {
+        Circumstances {
+            plugin: self.plugin.name(),
+            digest: self.plugin.digest(),
+            function: self.function.name(),
+            phase,
+            limits: &self.limits,
+            stderr,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The *state* of one call: everything the host keeps for the guest while it
+//! runs. It lives and dies with the wasmtime store.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::egress::CallEgress;
+use crate::fault::{Exceeded, lifting_allowance};
+use crate::limits::{LimitKind, Limits};
+use crate::meter::{MemoryMeter, Stopwatch};
+use crate::voice::{StandardStream, Voice};
+
+/// Host resources (streams, pollables, header maps, …) a guest may hold.
+const RESOURCES: usize = 1024;
+/// Handles of any kind, also between the guest's own parts.
+const HANDLES: usize = 16 << 10;
+/// Random bytes a guest may ask for at once; a guest that wants more asks again
+/// and can be interrupted in between.
+const RANDOM_BYTES: u64 = 256 << 10;
+
+/// What the host keeps for one guest.
+pub(crate) struct State {
+    resources: ResourceTable,
+    /// Made when the guest first asks for something of WASI: many never do.
+    wasi: Option<WasiCtx>,
+    http: WasiHttpCtx,
+    pub(crate) egress: CallEgress,
+    pub(crate) memory: MemoryMeter,
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) watch: Arc<Stopwatch>,
+    pub(crate) config: Arc<str>,
+    limits: Limits,
+}
+
+impl State {
+    pub(crate) fn new(limits: &Limits, config: &Arc<str>, egress: CallEgress) -> Self {
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(RESOURCES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(usize::try_from(limits.headers).unwrap_or(usize::MAX));
+        Self {
+            resources,
+            wasi: None,
+            http,
+            egress,
+            memory: MemoryMeter::new(limits.memory),
+            voice: Arc::default(),
+            watch: Arc::new(Stopwatch::new()),
+            config: Arc::clone(config),
+            limits: *limits,
+        }
+    }
+
+    /// Puts the state into a store of `engine` that enforces its limits.
+    pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|context| context.data().on_tick());
+        store.set_max_component_handles(HANDLES);
+        arm(&mut store);
+        store
+    }
+
+    /// Prepares a store that stays for its next call.
+    pub(crate) fn renew(store: &mut Store<Self>, limits: &Limits, config: &Arc<str>) {
+        let state = store.data_mut();
+        state.limits = *limits;
+        state.memory.allow(limits.memory);
+        state.watch = Arc::new(Stopwatch::new());
+        state.config = Arc::clone(config);
+        arm(store);
+    }
+
+    /// Runs whenever an epoch ends while the guest computes.
+    fn on_tick(&self) -> wasmtime::Result<UpdateDeadline> {
+        let used = self.watch.spent().as_millis() as u64;
+        let allowed = self.limits.cpu_time;
+        if used > allowed {
+            let exceeded = Exceeded { limit: LimitKind::CpuTime, allowed, used };
+            return Err(wasmtime::Error::new(exceeded));
+        }
+        // Behind everything else that is ready on this thread, timers included.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    }
+}
+
+/// Fills the account and sets the deadlines of one call.
+fn arm(store: &mut Store<State>) {
+    let limits = store.data().limits;
+    store.set_fuel(limits.fuel).expect("the engines count fuel");
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(lifting_allowance(&limits));
+}
+
+/// No files, no environment, no arguments, no sockets; only what is written
+/// goes somewhere.
+fn bare_wasi(voice: &Arc<Voice>) -> WasiCtx {
+    WasiCtx::builder()
+        .stdout(StandardStream::out(voice))
+        .stderr(StandardStream::err(voice))
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(RANDOM_BYTES)
+        .build()
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| bare_wasi(&self.voice));
+        WasiCtxView { ctx, table: &mut self.resources }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.egress,
+            table: &mut self.resources,
+            ctx: &mut self.http,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The functions of the contracts, called.
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower};
+
+use super::bindings::consort::types::values::{Failure, PayloadParam, PayloadResult};
+use super::bindings::exports::consort::agent_adapter::adapter::{self as wire_adapter, Invocation as WireInvocation};
+use super::bindings::exports::consort::prioritizer::prioritizer::{Candidate as WireCandidate, Snapshot as WireSnapshot};
+use super::bindings::exports::consort::result_transformer::transformer::TransformContext as WireContext;
+use super::lift::{self, Size};
+use super::lower;
+use crate::contract::{self, Candidate, Invocation, Payload, Snapshot, Step, TransformContext};
+use crate::error::{CallError, FaultKind};
+use crate::manifest::Kind;
+use crate::session::Session;
+use crate::store::State;
+
+type StartParameters<'a> = (WireInvocation<'a>,);
+type ResumeParameters<'a> = (WireInvocation<'a>, &'a [u8], Option<PayloadParam<'a>>);
+type CancelParameters<'a> = (WireInvocation<'a>, &'a [u8]);
+type ScoreParameters<'a> = (&'a [WireCandidate], WireSnapshot<'a>);
+type TransformParameters<'a> = (PayloadParam<'a>, WireContext<'a>);
+
+type Returned<T, E> = (Result<T, E>,);
+type Stepped = Returned<wire_adapter::Step, Failure>;
+type Cancelled = Returned<(), Failure>;
+type Scored = Returned<Vec<f64>, String>;
+type Transformed = Returned<PayloadResult, Failure>;
+
+pub(crate) async fn start(mut session: Session, call: &Invocation) -> Result<Step, CallError> {
+    let dependencies = lower::dependencies(call);
+    let parameters: StartParameters<'_> = (lower::invocation(call, &dependencies),);
+    let stepped: Stepped = session.call(parameters).await?;
+    finish(&mut session, stepped, lift::step)
+}
+
+pub(crate) async fn resume(
+    mut session: Session,
+    call: &Invocation,
+    checkpoint: &[u8],
+    answer: Option<&Payload>,
+) -> Result<Step, CallError> {
+    let dependencies = lower::dependencies(call);
+    let parameters: ResumeParameters<'_> =
+        (lower::invocation(call, &dependencies), checkpoint, answer.map(lower::payload));
+    let stepped: Stepped = session.call(parameters).await?;
+    finish(&mut session, stepped, lift::step)
+}
+
+pub(crate) async fn cancel(
+    mut session: Session,
+    call: &Invocation,
+    checkpoint: &[u8],
+) -> Result<(), CallError> {
+    let dependencies = lower::dependencies(call);
+    let parameters: CancelParameters<'_> = (lower::invocation(call, &dependencies), checkpoint);
+    let cancelled: Cancelled = session.call(parameters).await?;
+    finish(&mut session, cancelled, Ok)
+}
+
+pub(crate) async fn transform(
+    mut session: Session,
+    value: &Payload,
+    context: &TransformContext,
+) -> Result<Payload, CallError> {
+    let parameters: TransformParameters<'_> =
+        (lower::payload(value), lower::transform_context(context));
+    let transformed: Transformed = session.call(parameters).await?;
+    finish(&mut session, transformed, lift::payload)
+}
+
+pub(crate) async fn score(
+    session: &mut Session,
+    batch: &[Candidate],
+    now: &Snapshot,
+) -> Result<Vec<f64>, CallError> {
+    let candidates: Vec<WireCandidate> = batch.iter().map(lower::candidate).collect();
+    let names: Vec<&str> = now.names.iter().map(|name| &**name).collect();
+    let snapshot = WireSnapshot {
+        now: now.now,
+        names: &names,
+        ready: now.ready,
+        running: now.running,
+        slots: now.slots,
+    };
+    let parameters: ScoreParameters<'_> = (&candidates, snapshot);
+    let (scored,): Scored = session.call(parameters).await?;
+    session.check_output(scored.size())?;
+    let scores = scored.map_err(|m| CallError::Failed(contract::Failure::Other(m)))?;
+    lift::scores(scores, batch.len()).map_err(|why| session.broken(FaultKind::Contract(why)))
+}
+
+/// Counts and checks what a function returned.
+fn finish<T: Size, U>(
+    session: &mut Session,
+    (returned,): Returned<T, Failure>,
+    lift: impl FnOnce(T) -> Result<U, String>,
+) -> Result<U, CallError> {
+    session.check_output(returned.size())?;
+    match returned {
+        Ok(value) => lift(value).map_err(|why| session.broken(FaultKind::Contract(why))),
+        Err(failure) => Err(CallError::Failed(lift::failure(failure))),
+    }
+}
+
+/// Checks that the contract's functions have its types, so that no call can fail
+/// for that. The error names the function.
+pub(crate) fn typecheck(pre: &InstancePre<State>, export: &str, kind: Kind) -> Result<(), String> {
+    match kind {
+        Kind::Adapter => {
+            check::<StartParameters<'_>, Stepped>(pre, export, "start")?;
+            check::<ResumeParameters<'_>, Stepped>(pre, export, "resume")?;
+            check::<CancelParameters<'_>, Cancelled>(pre, export, "cancel")
+        }
+        Kind::Prioritizer => check::<ScoreParameters<'_>, Scored>(pre, export, "score"),
+        Kind::Transformer => check::<TransformParameters<'_>, Transformed>(pre, export, "transform"),
+    }
+}
+
+fn check<P, R>(pre: &InstancePre<State>, export: &str, name: &str) -> Result<(), String>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    let engine = pre.engine();
+    let item = pre.component().component_type().get_export(engine, export).map(|e| e.ty);
+    let Some(ComponentItem::ComponentInstance(instance)) = item else {
+        return Err(format!("its export '{export}' is not an interface"));
+    };
+    let Some(ComponentItem::ComponentFunc(function)) =
+        instance.get_export(engine, name).map(|e| e.ty)
+    else {
+        return Err(format!("'{name}' in its export '{export}' is not a function"));
+    };
+    function.typecheck::<P, R>(&pre.instance_type()).map_err(|error| {
+        format!("'{name}' in its export '{export}' has another type than the contract: {error:#}")
+    })
+}

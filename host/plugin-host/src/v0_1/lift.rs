@@ -1,0 +1,232 @@
+//! From the types of the wire to the plain ones: sizes are counted and what the
+//! contract promises is checked on the way. An `Err` says what was broken.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use super::bindings::consort::types::values::{self as wire, PayloadResult};
+use super::bindings::exports::consort::agent_adapter::adapter as wire_adapter;
+use crate::contract::{Failure, Outcome, Payload, Pending, Problem, Question, Step, Usage};
+
+/// The most a checkpoint may hold, in bytes.
+const CHECKPOINT: usize = 64 << 10;
+/// The soonest a pending task is resumed.
+const POLL_AFTER: Duration = Duration::from_millis(100);
+
+/// Bytes a returned value counts for.
+pub(super) trait Size {
+    fn size(&self) -> usize;
+}
+
+impl Size for () {
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+impl Size for String {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Size> Size for Option<T> {
+    fn size(&self) -> usize {
+        self.as_ref().map_or(0, Size::size)
+    }
+}
+
+impl<T: Size, E: Size> Size for Result<T, E> {
+    fn size(&self) -> usize {
+        match self {
+            Ok(value) => value.size(),
+            Err(error) => error.size(),
+        }
+    }
+}
+
+impl Size for Vec<f64> {
+    fn size(&self) -> usize {
+        size_of_val(self.as_slice())
+    }
+}
+
+impl Size for PayloadResult {
+    fn size(&self) -> usize {
+        match self {
+            Self::Json(text) | Self::Text(text) => text.len(),
+            Self::Blob(blob) => blob.media_type.len() + blob.data.len(),
+        }
+    }
+}
+
+impl Size for wire::Problem {
+    fn size(&self) -> usize {
+        self.message.len() + self.code.size() + self.detail.size()
+    }
+}
+
+impl Size for wire::Failure {
+    fn size(&self) -> usize {
+        match self {
+            Self::Transient(problem)
+            | Self::Permanent(problem)
+            | Self::InvalidInput(problem)
+            | Self::Denied(problem) => problem.size(),
+            Self::Throttled(throttle) => throttle.problem.size(),
+            Self::Other(message) => message.len(),
+        }
+    }
+}
+
+impl Size for wire_adapter::Step {
+    fn size(&self) -> usize {
+        match self {
+            Self::Done(outcome) => {
+                let model = outcome.usage.as_ref().map_or(0, |usage| usage.model.size());
+                // An empty task costs something too, so that no list is free.
+                let spawn: usize = outcome.spawn.iter().map(|task| task.len() + 1).sum();
+                outcome.output.size() + model + spawn
+            }
+            Self::Pending(pending) => pending.checkpoint.len() + pending.message.size(),
+            Self::NeedsInput(question) => {
+                question.prompt.len() + question.schema.size() + question.checkpoint.len()
+            }
+        }
+    }
+}
+
+pub(super) fn payload(payload: PayloadResult) -> Result<Payload, String> {
+    Ok(match payload {
+        PayloadResult::Json(text) => {
+            check_json("the JSON document it returned", &text)?;
+            Payload::Json(text.into())
+        }
+        PayloadResult::Text(text) => Payload::Text(text.into()),
+        PayloadResult::Blob(blob) => {
+            Payload::Blob { media_type: blob.media_type.into(), data: blob.data.into() }
+        }
+    })
+}
+
+pub(super) fn step(step: wire_adapter::Step) -> Result<Step, String> {
+    Ok(match step {
+        wire_adapter::Step::Done(outcome) => Step::Done(Outcome {
+            output: payload(outcome.output)?,
+            usage: outcome.usage.map(usage),
+            spawn: outcome.spawn,
+        }),
+        wire_adapter::Step::Pending(pending) => Step::Pending(Pending {
+            checkpoint: checkpoint(pending.checkpoint)?,
+            poll_after: Duration::from_millis(pending.poll_after).max(POLL_AFTER),
+            fraction: pending.fraction.filter(|f| !f.is_nan()).map(|f| f.clamp(0.0, 1.0)),
+            message: pending.message,
+        }),
+        wire_adapter::Step::NeedsInput(question) => {
+            if let Some(schema) = &question.schema {
+                check_json("the schema of its question", schema)?;
+            }
+            Step::NeedsInput(Question {
+                prompt: question.prompt,
+                schema: question.schema,
+                checkpoint: checkpoint(question.checkpoint)?,
+            })
+        }
+    })
+}
+
+pub(super) fn failure(failure: wire::Failure) -> Failure {
+    match failure {
+        wire::Failure::Transient(p) => Failure::Transient(problem(p)),
+        wire::Failure::Throttled(throttle) => Failure::Throttled {
+            problem: problem(throttle.problem),
+            retry_after: throttle.retry_after.map(Duration::from_millis),
+        },
+        wire::Failure::Permanent(p) => Failure::Permanent(problem(p)),
+        wire::Failure::InvalidInput(p) => Failure::InvalidInput(problem(p)),
+        wire::Failure::Denied(p) => Failure::Denied(problem(p)),
+        wire::Failure::Other(message) => Failure::Other(message),
+    }
+}
+
+pub(super) fn scores(scores: Vec<f64>, expected: usize) -> Result<Vec<f64>, String> {
+    if scores.len() != expected {
+        return Err(format!("it returned {} scores for {expected} candidates", scores.len()));
+    }
+    match scores.iter().position(|score| score.is_nan()) {
+        Some(at) => Err(format!("its score number {at} is NaN")),
+        None => Ok(scores),
+    }
+}
+
+fn usage(usage: wire_adapter::Usage) -> Usage {
+    Usage {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        cost: usage.cost.filter(|cost| cost.is_finite()),
+        model: usage.model,
+    }
+}
+
+fn problem(problem: wire::Problem) -> Problem {
+    Problem { message: problem.message, code: problem.code, detail: problem.detail }
+}
+
+fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {
+    if checkpoint.len() > CHECKPOINT {
+        return Err(format!(
+            "its checkpoint has {} bytes, more than {CHECKPOINT}",
+            checkpoint.len()
+        ));
+    }
+    Ok(checkpoint.into())
+}
+
+fn check_json(what: &str, text: &str) -> Result<(), String> {
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|error| format!("{what} is not JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_checked() {
+        assert!(payload(PayloadResult::Json("{\"a\": [1]}".into())).is_ok());
+        for bad in ["", "{", "{} {}", "nul", "'a'"] {
+            let error = payload(PayloadResult::Json(bad.into())).expect_err(bad);
+            assert!(error.contains("not JSON"), "{error}");
+        }
+    }
+
+    #[test]
+    fn scores_are_as_many_as_candidates_and_never_nan() {
+        assert_eq!(scores(vec![1.0, f64::INFINITY], 2), Ok(vec![1.0, f64::INFINITY]));
+        assert!(scores(vec![1.0], 2).is_err());
+        assert!(scores(vec![1.0, f64::NAN], 2).expect_err("NaN").contains("number 1"));
+    }
+
+    #[test]
+    fn checkpoints_are_bounded_and_polls_not_too_soon() {
+        let pending = |checkpoint: usize, poll_after| {
+            step(wire_adapter::Step::Pending(wire_adapter::Pending {
+                checkpoint: vec![0; checkpoint],
+                poll_after,
+                fraction: Some(7.0),
+                message: None,
+            }))
+        };
+        assert!(pending(CHECKPOINT + 1, 0).is_err());
+        match pending(CHECKPOINT, 0).expect("just fits") {
+            Step::Pending(pending) => {
+                assert_eq!(pending.poll_after, POLL_AFTER);
+                assert_eq!(pending.fraction, Some(1.0));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

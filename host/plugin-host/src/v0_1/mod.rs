@@ -1,0 +1,11 @@
+//! Version 0.1 of the contracts: how its calls look on the wire, and what they
+//! mean in the plain types everything else uses.
+
+mod bindings;
+mod calls;
+mod imports;
+mod lift;
+mod lower;
+
+pub(crate) use calls::{cancel, resume, score, start, transform, typecheck};
+pub(crate) use imports::add_to_linker;
