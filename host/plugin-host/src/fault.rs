@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::egress::{Denial, EgressReport, Overrun};
 use crate::error::{CallError, Fault, FaultKind};
 use crate::limits::{LimitKind, Limits};
 
@@ -22,6 +23,19 @@ impl From<Exceeded> for FaultKind {
     fn from(exceeded: Exceeded) -> Self {
         let Exceeded { limit, allowed, used } = exceeded;
         Self::Limit { limit, allowed, used }
+    }
+}
+
+impl From<Overrun> for FaultKind {
+    fn from(overrun: Overrun) -> Self {
+        let Overrun { limit, allowed, used } = overrun;
+        Self::Limit { limit, allowed, used }
+    }
+}
+
+impl From<Denial> for FaultKind {
+    fn from(Denial { attempted, reason, .. }: Denial) -> Self {
+        Self::Denied { attempted, reason }
     }
 }
 
@@ -43,6 +57,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) limits: &'a Limits,
     /// The last line of standard error.
     pub(crate) stderr: Option<String>,
+    /// What became of its requests.
+    pub(crate) egress: EgressReport,
 }
 
 impl Circumstances<'_> {
@@ -59,7 +75,25 @@ impl Circumstances<'_> {
     /// Judges an error that wasmtime returned.
     pub(crate) fn judge(mut self, error: &wasmtime::Error) -> CallError {
         let backtrace = error.downcast_ref::<WasmBacktrace>();
-        let kind = if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+        let kind = self.kind(error, backtrace.is_some());
+        let kind = match kind {
+            // Guests that are refused something tend to give up in a panic.
+            FaultKind::Trap { .. } | FaultKind::Exit { .. } => {
+                self.refusal().unwrap_or(kind)
+            }
+            kind => kind,
+        };
+        self.fault(kind, backtrace.map(render).unwrap_or_default())
+    }
+
+    /// What the network refused the guest, the last thing first to be blamed.
+    pub(crate) fn refusal(&mut self) -> Option<FaultKind> {
+        let overrun = self.egress.overrun.map(FaultKind::from);
+        overrun.or_else(|| self.egress.denials.pop().map(FaultKind::from))
+    }
+
+    fn kind(&mut self, error: &wasmtime::Error, inside_guest: bool) -> FaultKind {
+        if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
             (*exceeded).into()
         } else if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
             FaultKind::Exit { success: *status == 0 }
@@ -79,8 +113,8 @@ impl Circumstances<'_> {
         } else if error.is::<PoolConcurrencyLimitError>() {
             FaultKind::Host(root_cause(error))
         } else if is_lifting_budget(error) {
-            lifting_budget(self.limits, backtrace.is_some())
-        } else if backtrace.is_some() {
+            lifting_budget(self.limits, inside_guest)
+        } else if inside_guest {
             // A function of the host refused what the guest handed it.
             FaultKind::Trap { reason: root_cause(error), stderr: self.stderr.take() }
         } else if self.phase == Phase::Instantiate {
@@ -89,9 +123,7 @@ impl Circumstances<'_> {
             // No frame of the guest was left: it had returned, and what it
             // returned could not be read.
             FaultKind::Contract(root_cause(error))
-        };
-        let frames = backtrace.map(render).unwrap_or_default();
-        self.fault(kind, frames)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compile::CodeCache;
-use crate::egress::EgressOptions;
+use crate::egress::{EgressClient, EgressOptions};
 use crate::error::{HostError, LoadError};
 use crate::limits::Limits;
 use crate::plugin::{Plugin, WeakPlugin};
@@ -52,6 +52,7 @@ struct Inner {
     ceiling: Limits,
     runtime: Arc<Runtime>,
     cache: Option<CodeCache>,
+    client: Arc<EgressClient>,
     /// Plugins in use, so that loading one again costs nothing. By digest and
     /// by the name it would have without a manifest.
     loaded: Mutex<HashMap<(Arc<str>, Arc<str>), WeakPlugin>>,
@@ -74,6 +75,7 @@ impl PluginHost {
             ceiling: options.ceiling,
             runtime,
             cache,
+            client: Arc::new(EgressClient::new(options.egress)),
             loaded: Mutex::default(),
         })))
     }
@@ -98,8 +100,8 @@ impl PluginHost {
         if let Some(plugin) = known {
             return Ok(plugin);
         }
-        let Inner { runtime, cache, .. } = &*self.0;
-        let plugin = Plugin::load(source, &bytes, digest, runtime, cache.as_ref())?;
+        let Inner { runtime, cache, client, .. } = &*self.0;
+        let plugin = Plugin::load(source, &bytes, digest, runtime, client, cache.as_ref())?;
         let mut loaded = self.lock();
         loaded.retain(|_, plugin| plugin.upgrade().is_some());
         loaded.insert(key, plugin.downgrade());

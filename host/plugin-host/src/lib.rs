@@ -4,7 +4,6 @@ mod call;
 mod catalog;
 mod compile;
 mod contract;
-#[path = "egress_stand_in.rs"]
 pub mod egress;
 mod error;
 mod fault;

@@ -8,7 +8,9 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::adapter::Adapter;
+use crate::call::CallContext;
 use crate::compile::{Code, CodeCache};
+use crate::egress::{CallEgress, EgressClient, HttpCapability};
 use crate::error::LoadError;
 use crate::manifest::{Kind, Manifest};
 use crate::prioritizer::Prioritizer;
@@ -32,7 +34,10 @@ struct Inner {
     label: String,
     export: String,
     manifest: Manifest,
+    /// Those of the manifest, to be shared with every call.
+    capabilities: Arc<[HttpCapability]>,
     runtime: Arc<Runtime>,
+    client: Arc<EgressClient>,
     /// One for each tier of the runtime, loaded when first needed; at least one
     /// is there.
     loaded: Vec<OnceLock<Result<Loaded, String>>>,
@@ -100,6 +105,7 @@ impl Plugin {
         bytes: &[u8],
         digest: Arc<str>,
         runtime: &Arc<Runtime>,
+        client: &Arc<EgressClient>,
         cache: Option<&CodeCache>,
     ) -> Result<Self, LoadError> {
         let label = source.label();
@@ -110,8 +116,10 @@ impl Plugin {
             digest,
             label,
             export,
+            capabilities: manifest.capabilities.http.as_slice().into(),
             manifest,
             runtime: Arc::clone(runtime),
+            client: Arc::clone(client),
             loaded,
         };
         if let Some(code) = cache.and_then(|cache| cache.get(&plugin.digest)) {
@@ -178,6 +186,12 @@ impl Plugin {
             expected: format!("'{}'", export_name(kind)),
             found: format!("it is a {} and exports '{}'", self.kind(), self.0.export),
         })
+    }
+
+    /// The way to the network for one call.
+    pub(crate) fn egress(&self, cx: &CallContext) -> CallEgress {
+        let Inner { name, capabilities, client, .. } = &*self.0;
+        CallEgress::new(client, &cx.grants, capabilities, &cx.limits, name)
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -11,8 +11,8 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, Li
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::call::CallContext;
-use crate::egress::CallEgress;
-use crate::error::{CallError, FaultKind};
+use crate::contract::Failure;
+use crate::error::{CallError, Fault, FaultKind};
 use crate::fault::{Circumstances, Exceeded, Phase};
 use crate::limits::{LimitKind, Limits};
 use crate::meter::Stopwatch;
@@ -45,8 +45,7 @@ impl Session {
         function: Function,
         cx: &CallContext,
     ) -> Result<Self, CallError> {
-        let egress = CallEgress::new(&cx.grants);
-        let mut state = State::new(&cx.limits, &cx.config, egress);
+        let mut state = State::new(&cx.limits, &cx.config, plugin.egress(cx));
         state.voice.begin(plugin.name(), cx.limits.log, cx.observer.as_ref());
         let call = Call {
             plugin: plugin.clone(),
@@ -79,13 +78,20 @@ impl Session {
                 }
             }
         }
-        let circumstances = call.circumstances(Phase::Instantiate, None);
-        Err(circumstances.fault(FaultKind::Host(reason), String::new()))
+        state.voice.end(&[]);
+        Err(CallError::Fault(Box::new(Fault {
+            plugin: Arc::clone(plugin.name()),
+            digest: Arc::clone(plugin.digest()),
+            function: function.name(),
+            kind: FaultKind::Host(reason),
+            backtrace: String::new(),
+        })))
     }
 
     /// Begins another call of an instance that stays.
     pub(crate) fn renew(&mut self, function: Function, cx: &CallContext) {
-        State::renew(&mut self.store, &cx.limits, &cx.config);
+        let egress = self.plugin.egress(cx);
+        State::renew(&mut self.store, &cx.limits, &cx.config, egress);
         let state = self.store.data();
         state.voice.begin(self.plugin.name(), cx.limits.log, cx.observer.as_ref());
         self.call.function = function;
@@ -108,28 +114,42 @@ impl Session {
         };
         let called = self.call.bound(function.call_async(&mut self.store, parameters)).await;
         match called {
-            Ok(Ok(returned)) => {
-                self.store.data().voice.end();
-                Ok(returned)
-            }
+            Ok(Ok(returned)) => Ok(returned),
             Ok(Err(error)) => Err(self.call.judge(Phase::Call, &mut self.store, &error)),
             Err(exceeded) => Err(self.call.fault(&mut self.store, exceeded.into())),
         }
     }
 
-    /// Judges what the guest returned: a fault if it breaks the contract.
-    pub(crate) fn broken(&mut self, kind: FaultKind) -> CallError {
-        self.call.fault(&mut self.store, kind)
-    }
-
-    /// What the call may return, in bytes.
-    pub(crate) fn check_output(&mut self, used: usize) -> Result<(), CallError> {
-        let (used, allowed) = (used as u64, self.call.limits.output);
+    /// Ends a call that returned `size` bytes; an error if it used more of
+    /// something than it was given, whatever the guest made of that.
+    pub(crate) fn end(&mut self, size: usize) -> Result<(), CallError> {
+        let (used, allowed) = (size as u64, self.call.limits.output);
         if used > allowed {
             let exceeded = Exceeded { limit: LimitKind::Output, allowed, used };
             return Err(self.call.fault(&mut self.store, exceeded.into()));
         }
-        Ok(())
+        let state = self.store.data();
+        let report = state.egress.report();
+        state.voice.end(&report.denials);
+        match report.overrun {
+            Some(overrun) => Err(self.call.fault(&mut self.store, overrun.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// A call that ended as it should, except that the plugin says it failed: a
+    /// fault if it was refused something.
+    pub(crate) fn failed(&mut self, failure: Failure) -> CallError {
+        let mut circumstances = self.call.circumstances(Phase::Call, &self.store);
+        match circumstances.refusal() {
+            Some(refusal) => circumstances.fault(refusal, String::new()),
+            None => CallError::Failed(failure),
+        }
+    }
+
+    /// What the guest returned breaks its contract.
+    pub(crate) fn broken(&mut self, what: String) -> CallError {
+        self.call.fault(&mut self.store, FaultKind::Contract(what))
     }
 
     fn export(&self) -> ComponentExportIndex {
@@ -161,23 +181,24 @@ impl Call {
     }
 
     fn judge(&self, phase: Phase, store: &mut Store<State>, error: &wasmtime::Error) -> CallError {
-        let stderr = store.data().voice.end();
-        self.circumstances(phase, stderr).judge(error)
+        self.circumstances(phase, store).judge(error)
     }
 
     fn fault(&self, store: &mut Store<State>, kind: FaultKind) -> CallError {
-        store.data().voice.end();
-        self.circumstances(Phase::Call, None).fault(kind, String::new())
+        self.circumstances(Phase::Call, store).fault(kind, String::new())
     }
 
-    fn circumstances(&self, phase: Phase, stderr: Option<String>) -> Circumstances<'_> {
+    fn circumstances(&self, phase: Phase, store: &Store<State>) -> Circumstances<'_> {
+        let state = store.data();
+        let egress = state.egress.report();
         Circumstances {
             plugin: self.plugin.name(),
             digest: self.plugin.digest(),
             function: self.function.name(),
             phase,
             limits: &self.limits,
-            stderr,
+            stderr: state.voice.end(&egress.denials),
+            egress,
         }
     }
 }

@@ -41,7 +41,7 @@ impl State {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(usize::try_from(limits.headers).unwrap_or(usize::MAX));
+        http.set_field_size_limit(header_allowance(limits));
         Self {
             resources,
             wasi: None,
@@ -66,8 +66,15 @@ impl State {
     }
 
     /// Prepares a store that stays for its next call.
-    pub(crate) fn renew(store: &mut Store<Self>, limits: &Limits, config: &Arc<str>) {
+    pub(crate) fn renew(
+        store: &mut Store<Self>,
+        limits: &Limits,
+        config: &Arc<str>,
+        egress: CallEgress,
+    ) {
         let state = store.data_mut();
+        state.egress = egress;
+        state.http.set_field_size_limit(header_allowance(limits));
         state.limits = *limits;
         state.memory.allow(limits.memory);
         state.watch = Arc::new(Stopwatch::new());
@@ -94,6 +101,13 @@ fn arm(store: &mut Store<State>) {
     store.set_fuel(limits.fuel).expect("the engines count fuel");
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(lifting_allowance(&limits));
+}
+
+/// What one map of headers may take in memory. Twice what it may take on the
+/// wire, and room for many small ones: the `headers` limit itself is checked,
+/// and its breach named, when a request is sent.
+fn header_allowance(limits: &Limits) -> usize {
+    usize::try_from(limits.headers.saturating_mul(2).saturating_add(64 << 10)).unwrap_or(usize::MAX)
 }
 
 /// No files, no environment, no arguments, no sockets; only what is written

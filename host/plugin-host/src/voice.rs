@@ -10,6 +10,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::egress::Denial;
 use crate::fault::Exceeded;
 use crate::limits::LimitKind;
 use crate::observer::{Level, Metric, MetricValue, Observer, Progress};
@@ -92,12 +93,16 @@ impl Voice {
         observer.metric(Metric { name: format!("{}.{name}", spoken.plugin), value });
     }
 
-    /// Ends a call: passes on what is left of unfinished lines, and returns the
-    /// last line of standard error.
-    pub(crate) fn end(&self) -> Option<String> {
+    /// Ends a call: passes on what is left of unfinished lines and what the
+    /// network refused, and returns the last line of standard error. Says
+    /// nothing the second time.
+    pub(crate) fn end(&self, denials: &[Denial]) -> Option<String> {
         let mut spoken = self.lock();
         spoken.finish_line(Stream::Stdout);
         spoken.finish_line(Stream::Stderr);
+        for Denial { attempted, reason, .. } in denials {
+            spoken.say(Level::Warn, &format!("refused {attempted}: {reason}"));
+        }
         spoken.observer = None;
         spoken.last_error.take()
     }
@@ -268,7 +273,7 @@ mod tests {
         voice.write(Stream::Stderr, b"one\r\ntw").expect("within");
         assert_eq!(lines(&heard), ["Warn: one"]);
         voice.write(Stream::Stderr, b"o").expect("within");
-        assert_eq!(voice.end().as_deref(), Some("two"));
+        assert_eq!(voice.end(&[]).as_deref(), Some("two"));
         assert_eq!(lines(&heard), ["Warn: one", "Warn: two"]);
     }
 

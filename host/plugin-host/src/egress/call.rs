@@ -118,6 +118,12 @@ impl WasiHttpHooks for CallEgress {
             Ok((response, Box::new(std::future::ready(Ok(()))) as Io))
         })
     }
+
+    /// What the host holds of a body that the guest writes faster than the
+    /// network takes it is twice this.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        64 << 10
+    }
 }
 
 /// Shared by the call's requests.

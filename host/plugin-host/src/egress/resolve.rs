@@ -2,12 +2,14 @@
 //! that is connected to: a name that resolves to a public address once and to a
 //! private one later gains nothing.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::OnceCell;
 
 use super::address::special;
 use super::options::EgressOptions;
@@ -17,13 +19,74 @@ use super::target::is_localhost;
 /// Resolves names to the addresses that plugins may reach.
 pub(super) struct CheckedResolver {
     options: Arc<EgressOptions>,
+    recent: Arc<RecentAnswers>,
 }
 
 impl CheckedResolver {
     pub(super) fn new(options: Arc<EgressOptions>) -> Self {
-        Self { options }
+        Self { options, recent: Arc::default() }
     }
 }
+
+/// What the system's resolver answered lately. A thousand requests to one host
+/// ask it once, which takes one thread instead of a thousand.
+#[derive(Default)]
+struct RecentAnswers {
+    names: Mutex<HashMap<String, Recent>>,
+}
+
+struct Recent {
+    asked: Instant,
+    answer: Arc<OnceCell<Result<Vec<IpAddr>, NotFound>>>,
+}
+
+impl RecentAnswers {
+    /// Short, since the system does not say how long an answer is good for.
+    const GOOD_FOR: Duration = Duration::from_secs(5);
+    const MOST_NAMES: usize = 1024;
+
+    async fn ask(&self, name: &str) -> Result<Vec<IpAddr>, NotFound> {
+        let answer = self.answer_of(name, Instant::now());
+        answer.get_or_init(|| look_up(name)).await.clone()
+    }
+
+    /// The answer to share, which may still be on its way.
+    fn answer_of(&self, name: &str, now: Instant) -> Arc<OnceCell<Result<Vec<IpAddr>, NotFound>>> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let good = |recent: &Recent| now.saturating_duration_since(recent.asked) < Self::GOOD_FOR;
+        if let Some(recent) = names.get(name).filter(|recent| good(recent)) {
+            return Arc::clone(&recent.answer);
+        }
+        if names.len() >= Self::MOST_NAMES {
+            names.retain(|_, recent| good(recent));
+        }
+        if names.len() >= Self::MOST_NAMES {
+            names.clear();
+        }
+        let answer = Arc::default();
+        names.insert(name.to_owned(), Recent { asked: now, answer: Arc::clone(&answer) });
+        answer
+    }
+}
+
+async fn look_up(name: &str) -> Result<Vec<IpAddr>, NotFound> {
+    match tokio::net::lookup_host((name, 0)).await {
+        Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+        Err(error) => Err(NotFound(error.to_string().into())),
+    }
+}
+
+/// The system could not resolve a name.
+#[derive(Debug, Clone)]
+struct NotFound(Arc<str>);
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotFound {}
 
 /// A name that resolves to nothing but special addresses.
 #[derive(Debug, Clone)]
@@ -49,6 +112,7 @@ impl std::error::Error for OnlySpecial {}
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let options = Arc::clone(&self.options);
+        let recent = Arc::clone(&self.recent);
         Box::pin(async move {
             let name = name.as_str();
             // Whoever got here with such a name was allowed to.
@@ -58,15 +122,11 @@ impl Resolve for CheckedResolver {
             }
             let found = match options.hosts.get(name) {
                 Some(fixed) => fixed.clone(),
-                None => look_up(name).await?,
+                None => recent.ask(name).await?,
             };
             Ok(addresses(keep_reachable(name, found, &options)?))
         })
     }
-}
-
-async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
-    Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
 }
 
 /// Port 0 stands for the port of the URL.
@@ -113,6 +173,21 @@ mod tests {
     fn special_addresses_are_dropped_and_public_ones_kept() {
         let kept_addresses = kept(&["10.0.0.1", "1.1.1.1", "::1"], &[]).expect("one is public");
         assert_eq!(kept_addresses, [IpAddr::from([1, 1, 1, 1])]);
+    }
+
+    #[test]
+    fn answers_are_shared_while_they_are_good_and_bounded_in_number() {
+        let recent = RecentAnswers::default();
+        let start = Instant::now();
+        let first = recent.answer_of("a.example", start);
+        assert!(Arc::ptr_eq(&first, &recent.answer_of("a.example", start + Duration::from_secs(4))));
+        assert!(!Arc::ptr_eq(&first, &recent.answer_of("b.example", start)));
+        assert!(!Arc::ptr_eq(&first, &recent.answer_of("a.example", start + Duration::from_secs(5))));
+        for n in 0..3 * RecentAnswers::MOST_NAMES {
+            recent.answer_of(&n.to_string(), start);
+        }
+        let kept = recent.names.lock().expect("not poisoned").len();
+        assert!(kept <= RecentAnswers::MOST_NAMES, "{kept}");
     }
 
     #[test]

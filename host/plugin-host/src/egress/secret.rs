@@ -9,8 +9,8 @@
 //! scanned: a placeholder there arrives as it stands, which is worth nothing.
 //!
 //! A server that was sent a secret could send it back. In the headers of its
-//! answer the secret is turned into the placeholder again; in the body it is
-//! not, so grant secrets only for hosts that do not echo what they are sent.
+//! answer the secret, as it stands, is turned into the placeholder again; in the
+//! body it is not, so grant secrets only for hosts that do not echo them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Secret {
         if trimmed.is_empty() {
             return Err(InvalidSecret::Empty);
         }
-        if HeaderValue::from_str(trimmed).is_err() && trimmed.chars().any(char::is_control) {
+        if HeaderValue::from_bytes(trimmed.as_bytes()).is_err() {
             return Err(InvalidSecret::Control);
         }
         Ok(Self(Arc::new(Zeroizing::new(trimmed.to_owned()))))

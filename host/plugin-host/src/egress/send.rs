@@ -55,7 +55,7 @@ pub(super) async fn send(
 ) -> Result<Response<WasiBody>, Error> {
     let start = Instant::now();
     let timeouts = Timeouts::of(call.options(), guest);
-    let deadline = start + timeouts.total;
+    let deadline = later(start, timeouts.total);
     call.count_request()?;
 
     let (parts, body) = request.into_parts();
@@ -87,7 +87,7 @@ pub(super) async fn send(
         tracing::error!(%reason, "no egress");
         Error::ConfigurationError
     })?;
-    let first_byte = (start + timeouts.first_byte).min(deadline);
+    let first_byte = later(start, timeouts.first_byte).min(deadline);
     let exchange = connect::within(timeouts.connect, client.execute(outgoing));
     let response = match tokio::time::timeout_at(first_byte, exchange).await {
         Ok(Ok(response)) => response,
@@ -103,6 +103,12 @@ pub(super) async fn send(
     parts.extensions.clear();
     let body = IncomingBody::new(body, call, timeouts.idle, deadline);
     Ok(Response::from_parts(parts, body.boxed_unsync()))
+}
+
+/// `start` and `timeout` together, or a year later where that is beyond clocks.
+fn later(start: Instant, timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    start.checked_add(timeout.min(YEAR)).unwrap_or(start)
 }
 
 /// What a request failed for; a name that leads nowhere public is a denial.

@@ -9,8 +9,9 @@ use super::bindings::exports::consort::prioritizer::prioritizer::{Candidate as W
 use super::bindings::exports::consort::result_transformer::transformer::TransformContext as WireContext;
 use super::lift::{self, Size};
 use super::lower;
-use crate::contract::{self, Candidate, Invocation, Payload, Snapshot, Step, TransformContext};
-use crate::error::{CallError, FaultKind};
+use crate::contract::Failure::Other;
+use crate::contract::{Candidate, Invocation, Payload, Snapshot, Step, TransformContext};
+use crate::error::CallError;
 use crate::manifest::Kind;
 use crate::session::Session;
 use crate::store::State;
@@ -85,9 +86,9 @@ pub(crate) async fn score(
     };
     let parameters: ScoreParameters<'_> = (&candidates, snapshot);
     let (scored,): Scored = session.call(parameters).await?;
-    session.check_output(scored.size())?;
-    let scores = scored.map_err(|m| CallError::Failed(contract::Failure::Other(m)))?;
-    lift::scores(scores, batch.len()).map_err(|why| session.broken(FaultKind::Contract(why)))
+    session.end(scored.size())?;
+    let scores = scored.map_err(|message| session.failed(Other(message)))?;
+    lift::scores(scores, batch.len()).map_err(|why| session.broken(why))
 }
 
 /// Counts and checks what a function returned.
@@ -96,10 +97,10 @@ fn finish<T: Size, U>(
     (returned,): Returned<T, Failure>,
     lift: impl FnOnce(T) -> Result<U, String>,
 ) -> Result<U, CallError> {
-    session.check_output(returned.size())?;
+    session.end(returned.size())?;
     match returned {
-        Ok(value) => lift(value).map_err(|why| session.broken(FaultKind::Contract(why))),
-        Err(failure) => Err(CallError::Failed(lift::failure(failure))),
+        Ok(value) => lift(value).map_err(|why| session.broken(why)),
+        Err(failure) => Err(session.failed(lift::failure(failure))),
     }
 }
 
