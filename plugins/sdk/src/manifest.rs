@@ -91,10 +91,10 @@ fn check_name(manifest: &Map<String, Value>, found: &mut Vec<String>) {
         .get("name")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !name.chars().all(is_plain) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.len() > 64 || name.ends_with(".wasm") || !name.chars().all(is_plain) {
         found.push(format!(
-            "'name' is \"{name}\"; use lower-case letters, digits and '-'"
+            "'name' is \"{name}\"; use at most 64 letters, digits, '-', '_' and '.', not ending in .wasm"
         ));
     }
 }
@@ -117,12 +117,13 @@ fn check_capabilities(capabilities: Option<&Value>, found: &mut Vec<String>) {
     };
     for rule in rules {
         match rule {
-            Value::String(word) if word == "endpoint" => {}
+            Value::String(rule) if !rule.is_empty() => {}
             Value::Object(rule) if rule.get("host").is_some_and(Value::is_string) => {
                 unknown_fields("a rule of 'capabilities.http'", rule, RULE_FIELDS, found);
             }
             other => found.push(format!(
-                "'capabilities.http' has {other}; use \"endpoint\" or an object with 'host'"
+                "'capabilities.http' has {other}; use \"endpoint\", a rule such as \
+                 \"https://api.example.com/v1\", or an object with 'host'"
             )),
         }
     }
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn every_problem_is_named_in_one_pass() {
         let bad = r#"{"name": "My Agent", "version": "", "kind": "transformer", "licence": 1,
-            "capabilities": {"http": ["everything"]}, "config_schema": [], "limits": {"fule": -1}}"#;
+            "capabilities": {"http": [{"hots": "a"}]}, "config_schema": [], "limits": {"fule": -1}}"#;
         let found = problems(bad, "adapter").join("\n");
         for part in [
             "unknown field 'licence'",
@@ -170,7 +171,7 @@ mod tests {
             "'description' must be",
             "\"My Agent\"",
             "'kind' must be \"adapter\"",
-            "\"everything\"",
+            "{\"hots\":\"a\"}",
             "'config_schema' must be",
             "unknown field 'fule'",
             "'limits.fule' is -1",
