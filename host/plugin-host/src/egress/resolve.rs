@@ -24,7 +24,10 @@ pub(super) struct CheckedResolver {
 
 impl CheckedResolver {
     pub(super) fn new(options: Arc<EgressOptions>) -> Self {
-        Self { options, recent: Arc::default() }
+        Self {
+            options,
+            recent: Arc::default(),
+        }
     }
 }
 
@@ -64,7 +67,13 @@ impl RecentAnswers {
             names.clear();
         }
         let answer = Arc::default();
-        names.insert(name.to_owned(), Recent { asked: now, answer: Arc::clone(&answer) });
+        names.insert(
+            name.to_owned(),
+            Recent {
+                asked: now,
+                answer: Arc::clone(&answer),
+            },
+        );
         answer
     }
 }
@@ -144,7 +153,11 @@ fn keep_reachable(
         .into_iter()
         .filter(|&address| match special(address) {
             Some(kind) if !opened(&options.private, address) => {
-                refused = Some(OnlySpecial { name: name.to_owned(), address, kind });
+                refused = Some(OnlySpecial {
+                    name: name.to_owned(),
+                    address,
+                    kind,
+                });
                 false
             }
             _ => true,
@@ -162,10 +175,16 @@ mod tests {
 
     fn kept(addresses: &[&str], private: &[&str]) -> Result<Vec<IpAddr>, OnlySpecial> {
         let options = EgressOptions {
-            private: private.iter().map(|range| range.parse().expect("a range")).collect(),
+            private: private
+                .iter()
+                .map(|range| range.parse().expect("a range"))
+                .collect(),
             ..Default::default()
         };
-        let found = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        let found = addresses
+            .iter()
+            .map(|address| address.parse().expect("an address"))
+            .collect();
         keep_reachable("name.example", found, &options)
     }
 
@@ -180,9 +199,15 @@ mod tests {
         let recent = RecentAnswers::default();
         let start = Instant::now();
         let first = recent.answer_of("a.example", start);
-        assert!(Arc::ptr_eq(&first, &recent.answer_of("a.example", start + Duration::from_secs(4))));
+        assert!(Arc::ptr_eq(
+            &first,
+            &recent.answer_of("a.example", start + Duration::from_secs(4))
+        ));
         assert!(!Arc::ptr_eq(&first, &recent.answer_of("b.example", start)));
-        assert!(!Arc::ptr_eq(&first, &recent.answer_of("a.example", start + Duration::from_secs(5))));
+        assert!(!Arc::ptr_eq(
+            &first,
+            &recent.answer_of("a.example", start + Duration::from_secs(5))
+        ));
         for n in 0..3 * RecentAnswers::MOST_NAMES {
             recent.answer_of(&n.to_string(), start);
         }
@@ -194,7 +219,15 @@ mod tests {
     fn only_special_addresses_refuse_the_name() {
         let refused = kept(&["169.254.169.254"], &["10.0.0.0/8"]).expect_err("not opened");
         assert_eq!(refused.kind, "a link-local address");
-        assert_eq!(kept(&["10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
-        assert_eq!(kept(&["::ffff:10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
+        assert_eq!(
+            kept(&["10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(),
+            1
+        );
+        assert_eq!(
+            kept(&["::ffff:10.0.0.1"], &["10.0.0.0/8"])
+                .expect("opened")
+                .len(),
+            1
+        );
     }
 }

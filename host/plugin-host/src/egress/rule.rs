@@ -120,12 +120,19 @@ impl Rule {
 
     /// Judges one request.
     pub(super) fn verdict(&self, method: &Method, target: &Target) -> Verdict {
-        let method_fits = self.methods.as_ref().is_none_or(|methods| methods.contains(method));
+        let method_fits = self
+            .methods
+            .as_ref()
+            .is_none_or(|methods| methods.contains(method));
         let fits = self.scheme.is_none_or(|scheme| scheme == target.scheme())
             && self.host.matches(target.host())
             && self.port.matches(target.scheme(), target.port())
             && method_fits;
-        if fits { self.path.verdict(target.path()) } else { Verdict::Silent }
+        if fits {
+            self.path.verdict(target.path())
+        } else {
+            Verdict::Silent
+        }
     }
 }
 
@@ -181,8 +188,9 @@ impl HostPattern {
             };
         }
         if text.contains('*') {
-            return Err("'*' stands for a whole host or goes before a name, as in *.example.com"
-                .to_owned());
+            return Err(
+                "'*' stands for a whole host or goes before a name, as in *.example.com".to_owned(),
+            );
         }
         if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(Self::Address(canonical(address)));
@@ -273,7 +281,10 @@ impl FromStr for Rule {
     type Err = InvalidRule;
 
     fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        let invalid = |reason| InvalidRule { rule: text.to_owned(), reason };
+        let invalid = |reason| InvalidRule {
+            rule: text.to_owned(),
+            reason,
+        };
         let (methods, rest) = match text.trim().rsplit_once(' ') {
             Some((methods, rest)) => (Some(methods.split(',').map(str::trim)), rest),
             None => (None, text.trim()),
@@ -302,7 +313,11 @@ impl FromStr for Rule {
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     if let Some(end) = authority.rfind(']') {
         let (host, rest) = authority.split_at(end + 1);
-        return (host, rest.strip_prefix(':').or((!rest.is_empty()).then_some(rest)));
+        return (
+            host,
+            rest.strip_prefix(':')
+                .or((!rest.is_empty()).then_some(rest)),
+        );
     }
     match authority.split_once(':') {
         Some((_, port)) if port.contains(':') => (authority, None),
@@ -370,7 +385,12 @@ enum PortField {
 
 impl RuleFields {
     fn build(&self) -> Result<Rule, String> {
-        let scheme = match self.scheme.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        let scheme = match self
+            .scheme
+            .as_deref()
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
             None | Some("*") => None,
             Some("http") => Some(Scheme::Http),
             Some("https") => Some(Scheme::Https),
@@ -389,7 +409,10 @@ impl RuleFields {
             host: HostPattern::parse(&self.host)?,
             port,
             methods: self.methods.as_deref().map(parse_methods).transpose()?,
-            path: self.path.as_deref().map_or_else(|| Ok(PathPrefix::root()), PathPrefix::parse)?,
+            path: self
+                .path
+                .as_deref()
+                .map_or_else(|| Ok(PathPrefix::root()), PathPrefix::parse)?,
         })
     }
 
@@ -413,7 +436,9 @@ impl RuleFields {
 
 fn parse_methods(names: &[String]) -> Result<Vec<Method>, String> {
     if names.is_empty() {
-        return Err("an empty list of methods allows nothing; leave it out to allow all".to_owned());
+        return Err(
+            "an empty list of methods allows nothing; leave it out to allow all".to_owned(),
+        );
     }
     names
         .iter()
@@ -438,7 +463,9 @@ impl<'de> Deserialize<'de> for Rule {
             type Value = Rule;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an egress rule such as \"https://api.example.com/v1\" or {\"host\": …}")
+                f.write_str(
+                    "an egress rule such as \"https://api.example.com/v1\" or {\"host\": …}",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Rule, E> {
@@ -446,8 +473,7 @@ impl<'de> Deserialize<'de> for Rule {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
-                let fields =
-                    RuleFields::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let fields = RuleFields::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 fields.build().map_err(de::Error::custom)
             }
         }

@@ -63,15 +63,25 @@ pub(super) async fn send(
     let mut headers = parts.headers;
     let target = Target::parse(&parts.uri).map_err(|reason| {
         let attempted = shorten(format!("{method} {}", without_user(&parts.uri)));
-        call.deny(Denial { attempted, reason: reason.to_owned(), by: DeniedBy::Host })
+        call.deny(Denial {
+            attempted,
+            reason: reason.to_owned(),
+            by: DeniedBy::Host,
+        })
     })?;
-    call.policy().check(&method, &target).map_err(|denial| call.deny(denial))?;
+    call.policy()
+        .check(&method, &target)
+        .map_err(|denial| call.deny(denial))?;
 
     strip_connection_headers(&mut headers);
     let used = secret::substitute(call.secrets(), &method, &target, &mut headers)
         .map_err(|reason| {
             let attempted = target.describe(&method);
-            call.deny(Denial { attempted, reason, by: DeniedBy::Secret })
+            call.deny(Denial {
+                attempted,
+                reason,
+                by: DeniedBy::Secret,
+            })
         })?
         .into_iter()
         .cloned()
@@ -81,7 +91,10 @@ pub(super) async fn send(
     let mut outgoing = reqwest::Request::new(method.clone(), target.clone().into_url());
     *outgoing.headers_mut() = headers;
     if !body.is_end_stream() {
-        *outgoing.body_mut() = Some(reqwest::Body::wrap(OutgoingBody::new(body, Arc::clone(&call))));
+        *outgoing.body_mut() = Some(reqwest::Body::wrap(OutgoingBody::new(
+            body,
+            Arc::clone(&call),
+        )));
     }
     let client = call.client().get().await.map_err(|reason| {
         tracing::error!(%reason, "no egress");
@@ -115,7 +128,11 @@ fn later(start: Instant, timeout: Duration) -> Instant {
 fn failed(call: &CallState, method: &Method, target: &Target, error: &reqwest::Error) -> Error {
     if let Some(refused) = fault::find::<OnlySpecial>(error) {
         let attempted = target.describe(method);
-        return call.deny(Denial { attempted, reason: refused.to_string(), by: DeniedBy::Address });
+        return call.deny(Denial {
+            attempted,
+            reason: refused.to_string(),
+            by: DeniedBy::Address,
+        });
     }
     if fault::header_too_large(error) {
         let allowed = call.limits().headers;
@@ -137,7 +154,9 @@ async fn pay_request_header(
     let allowed = call.limits().headers;
     if bytes > allowed {
         call.overrun(LimitKind::Headers, allowed, bytes);
-        return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(allowed).ok()));
+        return Err(Error::HttpRequestHeaderSectionSize(
+            u32::try_from(allowed).ok(),
+        ));
     }
     if call.charge(bytes).is_err() {
         return Err(Error::HttpRequestBodySize(None));
@@ -153,7 +172,8 @@ fn accept_response_header(call: &CallState, headers: &HeaderMap) -> Result<(), E
     if bytes > call.limits().headers {
         return Err(call.break_headers(bytes));
     }
-    call.charge(bytes).map_err(|allowed| Error::HttpResponseBodySize(Some(allowed)))?;
+    call.charge(bytes)
+        .map_err(|allowed| Error::HttpResponseBodySize(Some(allowed)))?;
     // Paid for by waiting, but with the first piece of the body.
     call.meter().book(bytes, Instant::now());
     Ok(())
@@ -162,7 +182,10 @@ fn accept_response_header(call: &CallState, headers: &HeaderMap) -> Result<(), E
 /// Bytes of a header section as HTTP/1 writes it.
 pub(super) fn header_bytes(headers: &HeaderMap) -> u64 {
     const SEPARATORS: usize = ": \r\n".len();
-    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + SEPARATORS) as u64).sum()
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().len() + value.len() + SEPARATORS) as u64)
+        .sum()
 }
 
 /// Removes what concerns one connection only and is ours to say.
@@ -174,11 +197,15 @@ fn strip_connection_headers(headers: &mut HeaderMap) {
         .flat_map(|names| names.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in listed.iter().chain(&[CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE]) {
+    for name in listed
+        .iter()
+        .chain(&[CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE])
+    {
         headers.remove(name);
     }
     let ours = |name: &&HeaderName| {
-        matches!(name.as_str(), "keep-alive" | "http2-settings") || name.as_str().starts_with("proxy-")
+        matches!(name.as_str(), "keep-alive" | "http2-settings")
+            || name.as_str().starts_with("proxy-")
     };
     for name in headers.keys().filter(ours).cloned().collect::<Vec<_>>() {
         headers.remove(name);

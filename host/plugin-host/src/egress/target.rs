@@ -44,20 +44,28 @@ impl Target {
         if port == 0 {
             return Err("port 0 cannot be connected to");
         }
-        Ok(Self { scheme, host, port, url })
+        Ok(Self {
+            scheme,
+            host,
+            port,
+            url,
+        })
     }
 
     /// `example.com.` is `example.com`, for rules, connections and certificates
     /// alike.
     fn strip_trailing_dot(url: &mut Url) -> Result<(), &'static str> {
-        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let Some(Host::Domain(name)) = url.host() else {
+            return Ok(());
+        };
         let stripped = name.strip_suffix('.').unwrap_or(name);
         if stripped.split('.').any(str::is_empty) {
             return Err("the host has an empty label");
         }
         if stripped.len() < name.len() {
             let stripped = stripped.to_owned();
-            url.set_host(Some(&stripped)).map_err(|_| "the host cannot be read")?;
+            url.set_host(Some(&stripped))
+                .map_err(|_| "the host cannot be read")?;
         }
         Ok(())
     }
@@ -117,7 +125,9 @@ impl Target {
 
 pub(super) fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let Some(below) = name.len().checked_sub("localhost".len()) else { return false };
+    let Some(below) = name.len().checked_sub("localhost".len()) else {
+        return false;
+    };
     name.is_char_boundary(below)
         && name[below..].eq_ignore_ascii_case("localhost")
         && (below == 0 || name[..below].ends_with('.'))
@@ -127,7 +137,10 @@ pub(super) fn is_localhost(name: &str) -> bool {
 pub(super) fn shorten(mut text: String) -> String {
     const LONGEST: usize = 300;
     if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=LONGEST)
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -171,7 +184,11 @@ pub(super) fn decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = |offset: usize| bytes.get(at + offset).and_then(|b| (*b as char).to_digit(16));
+        let hex = |offset: usize| {
+            bytes
+                .get(at + offset)
+                .and_then(|b| (*b as char).to_digit(16))
+        };
         match (bytes[at], hex(1), hex(2)) {
             (b'%', Some(high), Some(low)) => {
                 decoded.push((high * 16 + low) as u8);

@@ -1,6 +1,7 @@
 //! Requests through the whole of egress, against servers on this machine.
 
 mod allowed;
+mod https;
 mod limits;
 mod many;
 mod names;
@@ -42,7 +43,10 @@ impl Call {
     fn new() -> Self {
         Self {
             options: EgressOptions::default(),
-            grants: Grants { operator: rules(&[LOOPBACK]), ..Grants::none() },
+            grants: Grants {
+                operator: rules(&[LOOPBACK]),
+                ..Grants::none()
+            },
             manifest: asks(&["*:*"]),
             limits: Limits::DEFAULT,
         }
@@ -60,7 +64,11 @@ impl Call {
 
     fn host(mut self, name: &str, address: &str) -> Self {
         let address = address.parse().expect("an address");
-        self.options.hosts.entry(name.to_owned()).or_default().push(address);
+        self.options
+            .hosts
+            .entry(name.to_owned())
+            .or_default()
+            .push(address);
         self
     }
 
@@ -72,17 +80,29 @@ impl Call {
     fn start(self) -> CallEgress {
         let client = Arc::new(EgressClient::new(self.options));
         let capabilities = self.manifest.into();
-        CallEgress::new(&client, &Arc::new(self.grants), &capabilities, &self.limits, &"probe".into())
+        CallEgress::new(
+            &client,
+            &Arc::new(self.grants),
+            &capabilities,
+            &self.limits,
+            &"probe".into(),
+        )
     }
 }
 
 fn rules(rules: &[&str]) -> Vec<Rule> {
-    rules.iter().map(|rule| rule.parse().expect("a rule")).collect()
+    rules
+        .iter()
+        .map(|rule| rule.parse().expect("a rule"))
+        .collect()
 }
 
 fn asks(capabilities: &[&str]) -> Vec<HttpCapability> {
     let read = |text| serde_json::from_value(serde_json::Value::from(text));
-    capabilities.iter().map(|&text| read(text).expect("a capability")).collect()
+    capabilities
+        .iter()
+        .map(|&text| read(text).expect("a capability"))
+        .collect()
 }
 
 /// What a server answered.
@@ -104,7 +124,9 @@ fn empty() -> WasiBody {
 }
 
 fn full(text: impl Into<Bytes>) -> WasiBody {
-    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn request(method: Method, url: &str) -> http::request::Builder {
@@ -119,11 +141,20 @@ async fn exchange(
 ) -> Result<Answer, Error> {
     let (parts, body) = egress.send(request, options).await?.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(Answer { status: parts.status, headers: parts.headers, body })
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
 }
 
 async fn get(egress: &CallEgress, url: &str) -> Result<Answer, Error> {
-    exchange(egress, request(Method::GET, url).body(empty()).expect("a request"), None).await
+    exchange(
+        egress,
+        request(Method::GET, url).body(empty()).expect("a request"),
+        None,
+    )
+    .await
 }
 
 /// The only denial of a call.
@@ -156,10 +187,8 @@ where
 
 /// Answers every request with its method, path and query.
 async fn serve_paths() -> SocketAddr {
-    serve(async |request| {
-        Response::new(format!("{} {}", request.method(), request.uri()).into())
-    })
-    .await
+    serve(async |request| Response::new(format!("{} {}", request.method(), request.uri()).into()))
+        .await
 }
 
 /// Answers every connection's first request with these bytes, and then keeps
