@@ -7,7 +7,14 @@ use std::{env, fs};
 use consort_component_build::{Built, GuestCrate, build_or_exit};
 
 /// Folders under `plugins/`: kind and name.
-const PLUGINS: &[(&str, &str)] = &[("adapter", "echo")];
+const PLUGINS: &[(&str, &str)] = &[
+    ("adapter", "echo"),
+    ("adapter", "http-json"),
+    ("adapter", "openai"),
+    ("prioritizer", "priority"),
+    ("prioritizer", "critical-path"),
+    ("prioritizer", "deadline"),
+];
 
 fn main() {
     let crates: Vec<(String, String)> = PLUGINS

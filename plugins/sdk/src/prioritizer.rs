@@ -1,5 +1,7 @@
 //! A *prioritizer* decides which ready task runs first.
 
+use std::time::Duration;
+
 pub use crate::bindings::prioritizer::exports::consort::prioritizer::prioritizer::{
     Candidate, Snapshot,
 };
@@ -18,6 +20,15 @@ pub trait Prioritizer {
     fn score(batch: &[Candidate], now: &Snapshot) -> Result<Vec<f64>, String>;
 }
 
+impl Candidate {
+    /// Explicit priority with ageing: a task that has waited for `ageing` longer
+    /// goes before one whose priority is one level higher, so nothing starves.
+    /// The order does not change as time passes.
+    pub fn aged_priority(&self, ageing: Duration) -> f64 {
+        f64::from(self.priority) * (ageing.as_secs_f64() * 1000.0) - self.ready_at as f64
+    }
+}
+
 impl Snapshot {
     /// The string that `kind` or `agent` of a candidate refers to; empty when
     /// the index is out of range, which no host that keeps its contract sends.
@@ -28,7 +39,25 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::snapshot;
+    use std::time::Duration;
+
+    use crate::testing::{candidate, snapshot};
+
+    #[test]
+    fn waiting_makes_up_for_a_lower_priority() {
+        let ageing = Duration::from_secs(10);
+        let mut urgent = candidate(0);
+        urgent.priority = 6;
+        let waiting = candidate(1);
+        for (ready_at, urgent_first) in [(0, true), (9_999, true), (10_001, false)] {
+            urgent.ready_at = ready_at;
+            assert_eq!(
+                urgent.aged_priority(ageing) > waiting.aged_priority(ageing),
+                urgent_first,
+                "{ready_at}"
+            );
+        }
+    }
 
     #[test]
     fn names_are_looked_up_by_index() {

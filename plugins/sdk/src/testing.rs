@@ -103,6 +103,25 @@ pub fn snapshot(now: i64) -> Snapshot {
     }
 }
 
+/// The ids of a batch in the order in which these scores start them. Panics when
+/// the scores break the contract: an error, another length, NaN.
+pub fn order(batch: &[Candidate], scores: Result<Vec<f64>, String>) -> Vec<u32> {
+    let scores = scores.unwrap_or_else(|error| panic!("the policy failed: {error}"));
+    assert_eq!(scores.len(), batch.len(), "one score for each candidate");
+    assert!(
+        scores.iter().all(|score| !score.is_nan()),
+        "a score is NaN: {scores:?}"
+    );
+    let mut ranked: Vec<(&Candidate, f64)> = batch.iter().zip(scores).collect();
+    ranked.sort_by(|(a, first), (b, second)| {
+        second.total_cmp(first).then(a.ready_at.cmp(&b.ready_at))
+    });
+    ranked
+        .into_iter()
+        .map(|(candidate, _)| candidate.id)
+        .collect()
+}
+
 type Reply = Result<(u16, Headers, Vec<Result<Vec<u8>, Failure>>), Failure>;
 
 /// An agent that answers requests from a script and remembers them.
