@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use parse::typed;
-pub use parse::{Format, parse};
+pub use parse::{Format, parse, parse_typed};
 
 use crate::retry::Backoff;
 

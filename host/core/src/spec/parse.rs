@@ -82,6 +82,21 @@ pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
     finish(document, problems)
 }
 
+/// Reads any other document with the same care, such as a host's
+/// configuration.
+///
+/// # Errors
+///
+/// The first problem found.
+pub fn parse_typed<T: DeserializeOwned>(text: &str, format: Format) -> Result<T, Problem> {
+    let value = read(text, format)?;
+    let mut problems = Vec::new();
+    match typed(value, String::new(), &mut problems) {
+        Some(located) => Ok(located.doc),
+        None => Err(problems.swap_remove(0)),
+    }
+}
+
 fn finish(document: Document, problems: Vec<Problem>) -> Result<Document, Vec<Problem>> {
     if problems.is_empty() { Ok(document) } else { Err(problems) }
 }

@@ -1,0 +1,412 @@
+//! The *cast* of a run: every plugin it needs, loaded, with each agent's and
+//! each transformer's configuration checked and ready to be passed on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use consort_core::plan::{Agent, Plan, Task, TransformerUse, Work};
+use consort_core::problem::Problem;
+use consort_plugin_host::egress::{Grants, Placeholder, Rule, SecretGrant};
+use consort_plugin_host::{
+    Adapter, CallContext, LimitSpec, Limits, LoadError, Observer, Plugin, Prioritizer, Transformer,
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::config;
+use crate::setup::{Engine, KnownSecret, Operator};
+
+/// In a plugin's configuration schema: this string names a secret.
+const SECRET_MARK: &str = "x-consort-secret";
+
+/// Every plugin a run needs.
+pub(crate) struct Cast {
+    /// By the plan's numbers.
+    pub(crate) agents: Vec<CastAgent>,
+    transformers: HashMap<TransformerKey, CastTransformer>,
+    defaults: Limits,
+    ceiling: Limits,
+}
+
+/// The same plugin with the same configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct TransformerKey {
+    plugin: String,
+    config: String,
+}
+
+/// An agent and the adapter that speaks to it.
+pub(crate) struct CastAgent {
+    pub(crate) name: Arc<str>,
+    pub(crate) adapter: Adapter,
+    /// With placeholders for secrets.
+    pub(crate) config: Arc<str>,
+    pub(crate) url: Option<Arc<str>>,
+    limits: LimitSpec,
+    grants: Arc<Grants>,
+    /// Secrets that go wherever the agent is, for tasks that say where that is.
+    floating: Vec<(Placeholder, KnownSecret)>,
+    operator: Operator,
+}
+
+/// A transformer and how it is used.
+pub(crate) struct CastTransformer {
+    pub(crate) transformer: Transformer,
+    pub(crate) config: Arc<str>,
+}
+
+/// The run's policy.
+pub(crate) struct CastPrioritizer {
+    pub(crate) plugin: Plugin,
+    pub(crate) prioritizer: Prioritizer,
+    pub(crate) limits: Limits,
+}
+
+impl Cast {
+    /// Loads what a plan needs, and the prioritizer apart: it has one user, the
+    /// others have many. All problems are reported at once.
+    pub(crate) async fn gather(
+        engine: &Engine,
+        plan: &Plan,
+        policy: &str,
+    ) -> Result<(Self, CastPrioritizer), Vec<Problem>> {
+        let mut wanted: Vec<&str> = vec![policy];
+        wanted.extend(plan.agents.iter().map(|agent| agent.adapter.as_str()));
+        wanted.extend(plan.transformers().map(|used| used.plugin.as_str()));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let loads = wanted.iter().map(|reference| load(engine, reference));
+        let loaded = futures::future::join_all(loads).await;
+        let plugins: HashMap<&str, Result<Plugin, String>> =
+            wanted.iter().copied().zip(loaded).collect();
+        let mut problems = Vec::new();
+        check_urls(plan, &mut problems);
+        // A plugin that does not load is reported once, where it is first used.
+        let mut reported: HashSet<String> = HashSet::new();
+        let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| {
+            match plugins.get(reference)? {
+                Ok(plugin) => Some(plugin.clone()),
+                Err(reason) => {
+                    if reported.insert(reference.to_owned()) {
+                        problems.push(Problem::error("plugin", path, reason.as_str()));
+                    }
+                    None
+                }
+            }
+        };
+        let mut agents = Vec::with_capacity(plan.agents.len());
+        for agent in &plan.agents {
+            let path = format!("agents.{}", agent.name);
+            let Some(plugin) = find(&agent.adapter, &format!("{path}.adapter"), &mut problems)
+            else {
+                continue;
+            };
+            agents.extend(CastAgent::new(engine, agent, &plugin, &path, &mut problems));
+        }
+        let mut transformers = HashMap::new();
+        for (used, path) in transformer_uses(plan) {
+            let key = key(used);
+            if transformers.contains_key(&key) {
+                continue;
+            }
+            let Some(plugin) = find(&used.plugin, &path, &mut problems) else { continue };
+            check_config(&plugin, &used.config, &format!("{path}.config"), &mut problems);
+            match plugin.transformer() {
+                Ok(transformer) => {
+                    let config = key.config.as_str().into();
+                    transformers.insert(key, CastTransformer { transformer, config });
+                }
+                Err(error) => problems.push(Problem::error("plugin", path, error.to_string())),
+            }
+        }
+        let defaults = *engine.plugin_host().defaults();
+        let ceiling = *engine.plugin_host().ceiling();
+        let prioritizer = find(policy, "policy", &mut problems).and_then(|plugin| {
+            let limits = Limits::settle(&[&plugin.manifest().limits], &defaults, &ceiling);
+            match plugin.prioritizer() {
+                Ok(prioritizer) => Some(CastPrioritizer { plugin, prioritizer, limits }),
+                Err(error) => {
+                    problems.push(Problem::error("plugin", "policy", error.to_string()));
+                    None
+                }
+            }
+        });
+        match prioritizer {
+            Some(prioritizer) if problems.is_empty() => {
+                Ok((Self { agents, transformers, defaults, ceiling }, prioritizer))
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The transformer for one use in the plan.
+    pub(crate) fn transformer(&self, used: &TransformerUse) -> Option<&CastTransformer> {
+        self.transformers.get(&key(used))
+    }
+
+    /// Everything about a call of an agent's adapter but its arguments.
+    pub(crate) fn agent_call(
+        &self,
+        agent: &CastAgent,
+        task: &Task,
+        observer: Arc<dyn Observer>,
+    ) -> CallContext {
+        CallContext {
+            limits: self.limits(task, &agent.limits, agent.adapter.plugin()),
+            config: agent.config.clone(),
+            grants: agent.grants_for(task),
+            observer: Some(observer),
+        }
+    }
+
+    /// Everything about a call of a transformer but its arguments.
+    pub(crate) fn transformer_call(
+        &self,
+        used: &CastTransformer,
+        task: &Task,
+        observer: Arc<dyn Observer>,
+    ) -> CallContext {
+        CallContext {
+            limits: self.limits(task, &LimitSpec::default(), used.transformer.plugin()),
+            config: used.config.clone(),
+            grants: Arc::default(),
+            observer: Some(observer),
+        }
+    }
+
+    /// The task's, else the agent's, else the manifest's, else the defaults.
+    fn limits(&self, task: &Task, agent: &LimitSpec, plugin: &Plugin) -> Limits {
+        let resources = &task.resources;
+        let own = LimitSpec {
+            fuel: resources.fuel,
+            memory: resources.memory,
+            network: resources.network_bytes,
+            network_rate: resources.network_rate,
+            ..LimitSpec::default()
+        };
+        let specs = [&own, agent, &plugin.manifest().limits];
+        Limits::settle(&specs, &self.defaults, &self.ceiling)
+    }
+}
+
+async fn load(engine: &Engine, reference: &str) -> Result<Plugin, String> {
+    let load = async {
+        let source = engine.catalog().find(reference)?;
+        engine.plugin_host().load(&source).await
+    };
+    load.await.map_err(|error: LoadError| error.to_string())
+}
+
+fn key(used: &TransformerUse) -> TransformerKey {
+    TransformerKey {
+        plugin: used.plugin.clone(),
+        config: Value::Object(used.config.clone()).to_string(),
+    }
+}
+
+/// Every transformer and where it stands.
+fn transformer_uses(plan: &Plan) -> impl Iterator<Item = (&TransformerUse, String)> {
+    plan.tasks.iter().flat_map(|task| {
+        let own = task.transform.iter().enumerate();
+        let own = own.map(move |(n, used)| (used, format!("{}.transform[{n}]", task.id)));
+        let edges = task.dependencies.iter().flat_map(move |edge| {
+            let uses = edge.transform.iter().enumerate();
+            uses.map(move |(n, used)| {
+                (used, format!("{}.depends_on.{}.transform[{n}]", task.id, edge.name))
+            })
+        });
+        own.chain(edges)
+    })
+}
+
+impl CastAgent {
+    fn new(
+        engine: &Engine,
+        agent: &Agent,
+        plugin: &Plugin,
+        path: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let before = problems.len();
+        check_config(plugin, &agent.config, &format!("{path}.config"), problems);
+        let adapter = plugin
+            .adapter()
+            .map_err(|error| problems.push(Problem::error("plugin", path, error.to_string())))
+            .ok();
+        let limits = config::limits(&agent.limits, &format!("{path}.limits"))
+            .map_err(|problem| problems.push(problem))
+            .ok();
+        let endpoint = agent.url.as_deref().and_then(|url| {
+            parse_url(url).map_err(|problem| problems.push(problem_at(problem, path))).ok()
+        });
+        let mut config = Value::Object(agent.config.clone());
+        let mut used = Vec::new();
+        if let Some(schema) = &plugin.manifest().config_schema {
+            let path = format!("{path}.config");
+            replace_secrets(engine, schema, &mut config, &path, &mut used, problems);
+        }
+        if problems.len() > before {
+            return None;
+        }
+        let operator = engine.operator();
+        let mut grants = Grants {
+            operator: engine.config().network.allow.clone(),
+            endpoint: endpoint.clone(),
+            secrets: Vec::new(),
+        };
+        let origin = endpoint.as_ref().and_then(Rule::origin);
+        // The operator named this agent, or the workflow did and its word counts.
+        if operator == Operator::Workflow || engine.config().agents.contains_key(&*agent.name) {
+            grants.operator.extend(origin.clone());
+        }
+        let mut floating = Vec::new();
+        for (placeholder, secret) in used {
+            match secret.to.clone().or_else(|| origin.clone().map(|rule| vec![rule])) {
+                Some(to) => {
+                    grants.secrets.push(SecretGrant { placeholder, value: secret.value, to });
+                }
+                None => floating.push((placeholder, secret)),
+            }
+        }
+        Some(Self {
+            name: agent.name.clone(),
+            adapter: adapter?,
+            config: config.to_string().into(),
+            url: agent.url.clone(),
+            limits: limits?,
+            grants: Arc::new(grants),
+            floating,
+            operator,
+        })
+    }
+
+    /// What a task may reach: what its agent may, and the URL it names itself.
+    fn grants_for(&self, task: &Task) -> Arc<Grants> {
+        let Some(url) = task.url.as_deref().and_then(|url| parse_url(url).ok()) else {
+            return self.grants.clone();
+        };
+        let mut grants = Grants::clone(&self.grants);
+        if let Some(origin) = Rule::origin(&url)
+            && self.operator == Operator::Workflow
+        {
+            for (placeholder, secret) in &self.floating {
+                grants.secrets.push(SecretGrant {
+                    placeholder: placeholder.clone(),
+                    value: secret.value.clone(),
+                    to: vec![origin.clone()],
+                });
+            }
+            grants.operator.push(origin);
+        }
+        grants.endpoint = Some(url);
+        Arc::new(grants)
+    }
+}
+
+/// Checks the URLs that tasks name themselves.
+fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
+    for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
+        if let Some(Err(problem)) = task.url.as_deref().map(parse_url) {
+            problems.push(problem_at(problem, &task.id));
+        }
+    }
+}
+
+fn problem_at(mut problem: Problem, path: &str) -> Problem {
+    problem.path = format!("{path}.url");
+    problem
+}
+
+fn parse_url(text: &str) -> Result<Url, Problem> {
+    match Url::parse(text) {
+        Ok(url) if Rule::origin(&url).is_some() => Ok(url),
+        Ok(url) => Err(Problem::error("bad-url", "", format!("'{url}' is not an HTTP address"))
+            .hint("agents answer at http:// or https:// URLs")),
+        Err(error) => Err(Problem::error("bad-url", "", format!("'{text}' is not a URL: {error}"))
+            .hint("write it in full, such as https://agents.example.com/v1")),
+    }
+}
+
+/// Checks a configuration against the plugin's schema.
+fn check_config(
+    plugin: &Plugin,
+    config: &Map<String, Value>,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(schema) = &plugin.manifest().config_schema else {
+        if !config.is_empty() {
+            problems.push(
+                Problem::error("bad-config", path, format!("'{}' takes no configuration", plugin.name()))
+                    .hint("remove it"),
+            );
+        }
+        return;
+    };
+    let validator = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator,
+        Err(error) => {
+            let message = format!("the configuration schema of '{}' is not valid: {error}", plugin.name());
+            problems.push(Problem::error("plugin", path, message));
+            return;
+        }
+    };
+    let hint = format!("'consort plugin inspect {}' shows what it takes", plugin.name());
+    for error in validator.iter_errors(&Value::Object(config.clone())) {
+        let place = error.instance_path().to_string().replace('/', ".");
+        let message = error.to_string().replace('"', "'");
+        problems.push(Problem::error("bad-config", format!("{path}{place}"), message).hint(hint.clone()));
+    }
+}
+
+/// Puts placeholders where the schema says that a string names a secret.
+fn replace_secrets(
+    engine: &Engine,
+    schema: &Value,
+    config: &mut Value,
+    path: &str,
+    used: &mut Vec<(Placeholder, KnownSecret)>,
+    problems: &mut Vec<Problem>,
+) {
+    if schema.get(SECRET_MARK) == Some(&Value::Bool(true))
+        && let Value::String(name) = config
+    {
+        match engine.secret(name) {
+            Some(secret) => {
+                let placeholder = Placeholder::new();
+                *name = placeholder.as_str().to_owned();
+                used.push((placeholder, secret.clone()));
+            }
+            None => problems.push(
+                Problem::error("unknown-secret", path, format!("there is no secret '{name}'"))
+                    .hint(format!(
+                        "pass '--secret {name}' with the environment variable set, or define it \
+                         under 'secrets' in the host's configuration"
+                    ))
+                    .suggest(name, engine.secret_names()),
+            ),
+        }
+        return;
+    }
+    match config {
+        Value::Object(fields) => {
+            let properties = schema.get("properties");
+            let additional = schema.get("additionalProperties");
+            for (name, value) in fields {
+                let schema = properties.and_then(|known| known.get(name)).or(additional);
+                if let Some(schema) = schema {
+                    let path = format!("{path}.{name}");
+                    replace_secrets(engine, schema, value, &path, used, problems);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (n, item) in items.iter_mut().enumerate() {
+                    replace_secrets(engine, schema, item, &format!("{path}[{n}]"), used, problems);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,183 @@
+//! The *host configuration*: what the operator of a host decides for every
+//! workflow that runs on it. YAML or JSON, by custom `consort.yaml`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use consort_core::problem::{Problem, nearest};
+use consort_core::spec::{AgentDoc, Format};
+use consort_plugin_host::egress::{EgressOptions, Rule};
+use consort_plugin_host::{LimitSpec, Limits};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A host configuration. Every field may be left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostConfig {
+    /// Agents that any workflow may use by name.
+    pub agents: BTreeMap<String, AgentDoc>,
+    /// Who does a task that names no agent; `local` unless given.
+    pub default_agent: Option<String>,
+    /// Limits of plugin calls.
+    pub limits: LimitsConfig,
+    /// What plugins may reach.
+    pub network: NetworkConfig,
+    /// Where secrets come from, by name.
+    pub secrets: BTreeMap<String, SecretConfig>,
+    /// Attempts that may run at once; 1,024 unless given.
+    pub concurrency: Option<u32>,
+}
+
+/// Limits of plugin calls, where neither task, agent nor manifest says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Replaces the built-in defaults field by field.
+    pub defaults: LimitSpec,
+    /// Replaces the built-in ceiling field by field. Nobody gets more.
+    pub ceiling: LimitSpec,
+}
+
+/// What plugins may reach besides the URLs of the agents they serve.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Requests allowed for every agent whose plugin asks for them.
+    pub allow: Vec<Rule>,
+    /// Timeouts, private address ranges, extra certificates.
+    pub options: EgressOptions,
+}
+
+/// Where a secret comes from: exactly one of the two.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretConfig {
+    /// An environment variable.
+    pub env: Option<String>,
+    /// A file; white space around its content is dropped.
+    pub file: Option<PathBuf>,
+    /// The requests it may be sent with; without this, those to the URL of the
+    /// agent that uses it.
+    pub to: Option<Vec<Rule>>,
+}
+
+/// Attempts at once unless configured.
+const DEFAULT_CONCURRENCY: u32 = 1_024;
+
+impl HostConfig {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; an empty text is fine.
+    pub fn parse(text: &str, format: Format) -> Result<Self, Vec<Problem>> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let config: Self =
+            consort_core::spec::parse_typed(text, format).map_err(|problem| vec![problem])?;
+        let mut problems = Vec::new();
+        for (name, secret) in &config.secrets {
+            if secret.env.is_some() == secret.file.is_some() {
+                problems.push(
+                    Problem::error(
+                        "bad-secret",
+                        format!("secrets.{name}"),
+                        "a secret comes from exactly one place",
+                    )
+                    .hint("give either 'env' or 'file'"),
+                );
+            }
+        }
+        if config.concurrency == Some(0) {
+            problems.push(
+                Problem::error("out-of-range", "concurrency", "a host without room never works")
+                    .hint("give a number from 1, or leave it out"),
+            );
+        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Attempts that may run at once.
+    pub fn concurrency(&self) -> u32 {
+        self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+    }
+
+    /// The limits of a call nobody says anything about.
+    pub fn default_limits(&self) -> Limits {
+        Limits::settle(&[&self.limits.defaults], &Limits::DEFAULT, &self.ceiling())
+    }
+
+    /// The limits nobody gets past.
+    pub fn ceiling(&self) -> Limits {
+        const NO_CEILING: Limits = Limits {
+            fuel: u64::MAX,
+            memory: u64::MAX,
+            cpu_time: u64::MAX,
+            time: u64::MAX,
+            log: u64::MAX,
+            output: u64::MAX,
+            headers: u64::MAX,
+            network: u64::MAX,
+            network_rate: u64::MAX,
+            requests: u64::MAX,
+        };
+        Limits::settle(&[&self.limits.ceiling], &Limits::CEILING, &NO_CEILING)
+    }
+}
+
+/// Reads limits as an agent or task wrote them.
+pub(crate) fn limits(
+    written: &serde_json::Map<String, Value>,
+    path: &str,
+) -> Result<LimitSpec, Problem> {
+    serde_json::from_value(Value::Object(written.clone())).map_err(|error| {
+        let message = error.to_string();
+        let problem = Problem::error("bad-limit", path, message.replace('`', "'"));
+        let known = ["fuel", "memory", "cpu_time", "time", "log", "output", "headers", "network",
+            "network_rate", "requests"];
+        match written.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(wrong) => match nearest(wrong, known) {
+                Some(near) => problem.hint(format!("did you mean '{near}'?")),
+                None => problem.hint(format!("limits are {}", known.join(", "))),
+            },
+            None => problem.hint("limits are whole numbers; see 'consort plugin inspect'"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_configuration_is_read() {
+        let text = "
+agents: {Writer: {adapter: openai, url: 'https://api.example.com/v1', config: {model: m}}}
+default_agent: Writer
+limits: {defaults: {fuel: 5}, ceiling: {memory: 1048576}}
+network: {allow: ['GET https://example.com/docs'], options: {private: [10.0.0.0/8], connect_timeout: 3}}
+secrets: {KEY: {env: KEY}}
+concurrency: 4
+";
+        let config = HostConfig::parse(text, Format::Yaml).unwrap();
+        assert_eq!(config.concurrency(), 4);
+        assert_eq!(config.default_limits().fuel, 5);
+        assert_eq!(config.default_limits().memory, 1_048_576);
+        assert_eq!(config.agents["Writer"].adapter, "openai");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, code) in [
+            ("agnets: {}", "unknown-field"),
+            ("secrets: {K: {}}", "bad-secret"),
+            ("concurrency: 0", "out-of-range"),
+            ("network: {allow: ['gopher://x']}", "wrong-type"),
+        ] {
+            let problems = HostConfig::parse(text, Format::Yaml).unwrap_err();
+            assert_eq!(problems[0].code, code, "{problems:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Why a task has no result, in one shape for people, programs and the report.
+
+use std::sync::Arc;
+
+use consort_core::scheduler::Retry;
+use consort_plugin_host::{CallError, Failure, Fault, FaultKind, LimitKind, Problem};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Why an attempt or a task has no result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskError {
+    /// What kind of thing happened, kebab-case: the plugin's own judgement
+    /// (`transient`, `throttled`, `permanent`, `invalid-input`, `denied`,
+    /// `other`), a rule it broke (`limit`, `trap`, `exit`, `egress-denied`,
+    /// `contract`, `host`), or what the engine says (`timeout`, `template`,
+    /// `needs-input`, `unsupported`, `skipped`, `cancelled`).
+    pub kind: &'static str,
+    /// One sentence for people.
+    pub message: String,
+    /// The plugin's stable code for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Anything else the plugin said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Value>,
+    /// The plugin that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<Arc<str>>,
+    /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Arc<str>>,
+    /// The contract function that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<&'static str>,
+    /// The limit that was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<BrokenLimit>,
+    /// The plugin's stack, innermost frame first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub backtrace: String,
+}
+
+/// A limit and what was used of it, in the limit's unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenLimit {
+    /// Which one.
+    pub name: LimitKind,
+    /// What was given.
+    pub allowed: u64,
+    /// What was used or asked for.
+    pub used: u64,
+    /// The unit of both.
+    pub unit: &'static str,
+}
+
+impl TaskError {
+    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            code: None,
+            detail: None,
+            plugin: None,
+            digest: None,
+            function: None,
+            limit: None,
+            backtrace: String::new(),
+        }
+    }
+
+    /// What a call's error means for the report, and whether the scheduler
+    /// should try again.
+    pub(crate) fn from_call(
+        error: CallError,
+        plugin: &consort_plugin_host::Plugin,
+        function: &'static str,
+    ) -> (Self, Retry) {
+        match error {
+            CallError::Failed(failure) => {
+                let (mut error, retry) = from_failure(failure);
+                error.plugin = Some(plugin.name().clone());
+                error.digest = Some(plugin.digest().clone());
+                error.function = Some(function);
+                (error, retry)
+            }
+            CallError::Fault(fault) => from_fault(*fault),
+        }
+    }
+}
+
+fn from_failure(failure: Failure) -> (TaskError, Retry) {
+    let described = |kind, problem: Problem| TaskError {
+        code: problem.code,
+        detail: problem
+            .detail
+            .map(|detail| serde_json::from_str(&detail).unwrap_or(Value::String(detail))),
+        ..TaskError::new(kind, problem.message)
+    };
+    match failure {
+        Failure::Transient(problem) => (described("transient", problem), Retry::Yes),
+        Failure::Throttled { problem, retry_after } => {
+            let wait = retry_after
+                .map_or(Retry::Yes, |wait| Retry::After(wait.as_millis().min(u64::MAX.into()) as u64));
+            (described("throttled", problem), wait)
+        }
+        Failure::Permanent(problem) => (described("permanent", problem), Retry::Never),
+        Failure::InvalidInput(problem) => (described("invalid-input", problem), Retry::Never),
+        Failure::Denied(problem) => (described("denied", problem), Retry::Never),
+        Failure::Other(message) => (TaskError::new("other", message), Retry::Never),
+    }
+}
+
+/// A fault is the plugin's own and would come again, but for time: whoever was
+/// slow once may be quick the next time.
+fn from_fault(fault: Fault) -> (TaskError, Retry) {
+    let message = fault.to_string();
+    let mut retry = Retry::Never;
+    let mut limit = None;
+    let kind = match fault.kind {
+        FaultKind::Limit { limit: name, allowed, used } => {
+            if name == LimitKind::Time {
+                retry = Retry::Yes;
+            }
+            limit = Some(BrokenLimit { name, allowed, used, unit: name.name_and_unit().1 });
+            "limit"
+        }
+        FaultKind::Trap { .. } => "trap",
+        FaultKind::Exit { .. } => "exit",
+        FaultKind::Denied { .. } => "egress-denied",
+        FaultKind::Contract(_) => "contract",
+        FaultKind::Host(_) => {
+            retry = Retry::Yes;
+            "host"
+        }
+    };
+    let error = TaskError {
+        plugin: Some(fault.plugin),
+        digest: Some(fault.digest),
+        function: Some(fault.function),
+        limit,
+        backtrace: fault.backtrace,
+        ..TaskError::new(kind, message)
+    };
+    (error, retry)
+}

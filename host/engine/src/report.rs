@@ -1,0 +1,195 @@
+//! What came of a run: the object that `consort run --json` prints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use consort_core::scheduler::Status;
+use consort_plugin_host::Payload;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, ser};
+use serde_json::value::RawValue;
+
+use crate::error::TaskError;
+
+/// A finished run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Unique among all runs.
+    pub run_id: Arc<str>,
+    /// The workflow's name, when it has one.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub name: Arc<str>,
+    /// How the run ended.
+    pub status: Status,
+    /// Every task, in the order of the plan.
+    #[serde(serialize_with = "tasks_by_id")]
+    pub tasks: Vec<TaskReport>,
+    /// Numbers about the run.
+    pub metrics: Metrics,
+}
+
+/// A finished task.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskReport {
+    /// Its id; the key in JSON.
+    #[serde(skip)]
+    pub id: Arc<str>,
+    /// How it ended.
+    pub status: Status,
+    /// How many attempts it took.
+    pub attempts: u32,
+    /// Who did it last; none for a task that stands for its steps.
+    pub agent: Option<Arc<str>>,
+    /// Its result.
+    #[serde(serialize_with = "output")]
+    pub output: Option<Payload>,
+    /// Why it has none.
+    pub error: Option<TaskError>,
+    /// When the first attempt began.
+    pub started: Option<jiff::Timestamp>,
+    /// When it was finished.
+    pub finished: Option<jiff::Timestamp>,
+    /// What it cost.
+    pub usage: Option<UsageReport>,
+}
+
+/// What an agent's work cost. A field the agent did not report is null.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct UsageReport {
+    /// Tokens read.
+    pub input_tokens: Option<u64>,
+    /// Tokens written.
+    pub output_tokens: Option<u64>,
+    /// US dollars.
+    pub cost: Option<f64>,
+    /// The model that answered.
+    pub model: Option<String>,
+}
+
+/// Numbers about a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Metrics {
+    /// From submission to the end.
+    pub duration_ms: u64,
+    /// Tasks by how they ended.
+    pub tasks: BTreeMap<&'static str, u32>,
+    /// Attempts of all tasks.
+    pub attempts: u32,
+    /// Tasks on the longest chain of dependencies.
+    pub longest_chain: u32,
+    /// Sums over all tasks that reported usage.
+    pub usage: UsageTotals,
+    /// What decided the order.
+    pub policy: PolicyMetrics,
+    /// What plugins counted, by plugin and name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub plugins: BTreeMap<String, PluginMetric>,
+}
+
+/// Sums of usage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct UsageTotals {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// US dollars.
+    pub cost: f64,
+}
+
+/// What the prioritizer did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PolicyMetrics {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its digest.
+    pub digest: Arc<str>,
+    /// How often it was asked.
+    pub ticks: u64,
+    /// How often it could not answer, and the built-in order decided.
+    pub faults: u64,
+    /// The last reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_fault: Option<String>,
+}
+
+/// A number that plugins reported.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PluginMetric {
+    /// A sum.
+    Counter {
+        /// So far.
+        value: u64,
+    },
+    /// The last value.
+    Gauge {
+        /// It.
+        value: f64,
+    },
+    /// Observations.
+    Distribution {
+        /// How many.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+        /// The smallest.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
+}
+
+impl Report {
+    /// The task of that id.
+    pub fn task(&self, id: &str) -> Option<&TaskReport> {
+        self.tasks.iter().find(|task| &*task.id == id)
+    }
+}
+
+impl UsageTotals {
+    pub(crate) fn add(&mut self, usage: &UsageReport) {
+        self.input_tokens += usage.input_tokens.unwrap_or(0);
+        self.output_tokens += usage.output_tokens.unwrap_or(0);
+        self.cost += usage.cost.unwrap_or(0.0);
+    }
+}
+
+fn tasks_by_id<S: Serializer>(tasks: &[TaskReport], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(tasks.len()))?;
+    for task in tasks {
+        map.serialize_entry(&*task.id, task)?;
+    }
+    map.end()
+}
+
+fn output<S: Serializer>(payload: &Option<Payload>, to: S) -> Result<S::Ok, S::Error> {
+    match payload {
+        Some(payload) => JsonPayload(payload).serialize(to),
+        None => to.serialize_none(),
+    }
+}
+
+/// A payload as JSON: documents as they are, text as a string, bytes as
+/// `{media_type, base64}`.
+pub(crate) struct JsonPayload<'a>(pub(crate) &'a Payload);
+
+impl Serialize for JsonPayload<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Payload::Json(text) => {
+                let raw: &RawValue = serde_json::from_str(text).map_err(ser::Error::custom)?;
+                raw.serialize(to)
+            }
+            Payload::Text(text) => to.serialize_str(text),
+            Payload::Blob { media_type, data } => {
+                let mut map = to.serialize_map(Some(2))?;
+                map.serialize_entry("media_type", media_type)?;
+                let base64 = base64::engine::general_purpose::STANDARD.encode(data);
+                map.serialize_entry("base64", &base64)?;
+                map.end()
+            }
+        }
+    }
+}
