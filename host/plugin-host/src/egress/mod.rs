@@ -6,7 +6,7 @@
 //!
 //! - [`options`](EgressOptions): what the operator sets once for the process;
 //! - `target`: the request's URL in the one spelling that is checked *and* sent;
-//! - [`rule`](Rule): which requests somebody allows;
+//! - [`rule`](Rule): which requests somebody allows, and how that is written;
 //! - `address`: which addresses nobody reaches unless they are named;
 //! - [`grants`](Grants): what one call may reach, and with which secrets;
 //! - `policy`: the decision, a pure function of all of these;
@@ -31,6 +31,7 @@ mod options;
 mod policy;
 mod resolve;
 mod rule;
+mod rule_syntax;
 mod secret;
 mod send;
 mod target;
@@ -43,5 +44,6 @@ pub use client::EgressClient;
 pub use grants::{Grants, HttpCapability};
 pub use options::EgressOptions;
 pub use policy::{Denial, DeniedBy};
-pub use rule::{HostPattern, InvalidRule, PathPrefix, Ports, Rule, Scheme};
+pub use rule::{HostPattern, PathPrefix, Ports, Rule, Scheme};
+pub use rule_syntax::InvalidRule;
 pub use secret::{InvalidSecret, Placeholder, Secret, SecretGrant};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -74,6 +74,14 @@ pub(super) async fn send(
         .map_err(|denial| call.deny(denial))?;
 
     strip_connection_headers(&mut headers);
+    // A length without a body would make the server wait for the next request
+    // on the connection, which may be another call's.
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .is_some_and(|length| length != "0");
+    if announced && body.is_end_stream() {
+        return Err(Error::HttpRequestBodySize(Some(0)));
+    }
     let used = secret::substitute(call.secrets(), &method, &target, &mut headers)
         .map_err(|reason| {
             let attempted = target.describe(&method);

@@ -88,6 +88,21 @@ async fn the_guests_content_length_is_kept() {
 }
 
 #[tokio::test]
+async fn a_length_without_a_body_is_not_sent() {
+    let server = serve_paths().await;
+    let egress = Call::new().start();
+    let request =
+        request(Method::POST, &format!("http://{server}/")).header("content-length", "10");
+    let error = exchange(&egress, request.body(empty()).expect("valid"), None)
+        .await
+        .expect_err("it would swallow the next request");
+    assert!(
+        matches!(error, Error::HttpRequestBodySize(Some(0))),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn headers_of_the_connection_are_ours() {
     let (server, recorded) = serve_recording(0).await;
     let egress = Call::new().start();
