@@ -49,6 +49,11 @@
 //! - [`export`]: the export macros; [`manifest`]: what they embed
 //! - [`testing`]: what native tests need in place of the host
 
+#![expect(
+    clippy::test_attr_in_doctest,
+    reason = "the example shows a whole plugin, test included, and runs the test as well"
+)]
+
 pub mod adapter;
 pub mod config;
 pub mod export;
