@@ -124,10 +124,7 @@ mod tests {
         ];
         for (address, kind) in table {
             let found = special(address.parse().expect("an address"));
-            assert!(
-                found.is_some_and(|found| found.contains(kind)),
-                "{address}: {found:?}"
-            );
+            assert!(found.is_some_and(|found| found.contains(kind)), "{address}: {found:?}");
         }
     }
 
@@ -151,11 +148,7 @@ mod tests {
             "::ffff:8.8.8.8",
             "64:ff9b::8.8.8.8",
         ] {
-            assert_eq!(
-                special(address.parse().expect("an address")),
-                None,
-                "{address}"
-            );
+            assert_eq!(special(address.parse().expect("an address")), None, "{address}");
         }
     }
 }

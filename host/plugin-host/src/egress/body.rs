@@ -30,21 +30,14 @@ struct Pacer {
 
 impl Pacer {
     fn new(call: Arc<CallState>) -> Self {
-        Self {
-            call,
-            rest: Bytes::new(),
-            held: None,
-            wait: None,
-        }
+        Self { call, rest: Bytes::new(), held: None, wait: None }
     }
 
     /// The next piece of what was pushed, when it may pass; `None` when all of
     /// it has passed.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.held.is_none() && !self.rest.is_empty() {
-            let piece = self
-                .rest
-                .split_to(self.rest.len().min(self.call.meter().piece()));
+            let piece = self.rest.split_to(self.rest.len().min(self.call.meter().piece()));
             let Some(due) = self.call.meter().book(piece.len() as u64, Instant::now()) else {
                 return Poll::Ready(Some(piece));
             };
@@ -71,9 +64,7 @@ fn sleep_until(timer: &mut Option<Pin<Box<Sleep>>>, due: Instant) {
 }
 
 fn trailer_bytes(frame: &Frame<Bytes>) -> u64 {
-    frame
-        .trailers_ref()
-        .map_or(0, |trailers: &HeaderMap| header_bytes(trailers))
+    frame.trailers_ref().map_or(0, |trailers: &HeaderMap| header_bytes(trailers))
 }
 
 /// A request's body, from the guest to the network.
@@ -85,10 +76,7 @@ pub(super) struct OutgoingBody {
 
 impl OutgoingBody {
     pub(super) fn new(body: WasiBody, call: Arc<CallState>) -> Self {
-        Self {
-            body: Mutex::new(body),
-            pacer: Pacer::new(call),
-        }
+        Self { body: Mutex::new(body), pacer: Pacer::new(call) }
     }
 }
 
@@ -111,9 +99,7 @@ impl Body for OutgoingBody {
                 Some(Err(_)) => return Poll::Ready(Some(Err(OutgoingFault::Guest))),
                 Some(Ok(frame)) => frame,
             };
-            let bytes = frame
-                .data_ref()
-                .map_or_else(|| trailer_bytes(&frame), |d| d.len() as u64);
+            let bytes = frame.data_ref().map_or_else(|| trailer_bytes(&frame), |d| d.len() as u64);
             if this.pacer.call.charge(bytes).is_err() {
                 return Poll::Ready(Some(Err(OutgoingFault::Budget)));
             }
@@ -149,14 +135,7 @@ impl IncomingBody {
         idle: Duration,
         deadline: Instant,
     ) -> Self {
-        Self {
-            body,
-            pacer: Pacer::new(call),
-            idle,
-            deadline,
-            timer: None,
-            waiting: false,
-        }
+        Self { body, pacer: Pacer::new(call), idle, deadline, timer: None, waiting: false }
     }
 
     /// Ready with the error when the network took too long.
@@ -206,9 +185,7 @@ impl Body for IncomingBody {
             if Instant::now() >= this.deadline {
                 return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
             }
-            let bytes = frame
-                .data_ref()
-                .map_or_else(|| trailer_bytes(&frame), |d| d.len() as u64);
+            let bytes = frame.data_ref().map_or_else(|| trailer_bytes(&frame), |d| d.len() as u64);
             if let Err(allowed) = this.pacer.call.charge(bytes) {
                 return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(allowed)))));
             }

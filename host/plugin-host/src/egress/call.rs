@@ -73,9 +73,7 @@ impl CallEgress {
             requests: AtomicU64::new(0),
             record: Mutex::default(),
         };
-        Self {
-            state: Arc::new(state),
-        }
+        Self { state: Arc::new(state) }
     }
 
     /// What has happened so far; after the call, what happened.
@@ -182,10 +180,7 @@ impl CallState {
     }
 
     pub(super) fn count_request(&self) -> Result<(), Error> {
-        let requests = self
-            .requests
-            .fetch_add(1, Ordering::Relaxed)
-            .saturating_add(1);
+        let requests = self.requests.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if requests > self.limits.requests {
             self.overrun(LimitKind::Requests, self.limits.requests, requests);
             return Err(Error::ConnectionLimitReached);
@@ -226,11 +221,7 @@ impl CallState {
 
     /// Records a broken limit; the first one stands.
     pub(super) fn overrun(&self, limit: LimitKind, allowed: u64, used: u64) {
-        self.record().overrun.get_or_insert(Overrun {
-            limit,
-            allowed,
-            used,
-        });
+        self.record().overrun.get_or_insert(Overrun { limit, allowed, used });
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {

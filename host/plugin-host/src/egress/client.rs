@@ -36,10 +36,7 @@ impl EgressClient {
             .into_iter()
             .map(|(name, found)| (name.trim_end_matches('.').to_ascii_lowercase(), found))
             .collect();
-        Self {
-            options: Arc::new(options),
-            client: OnceCell::new(),
-        }
+        Self { options: Arc::new(options), client: OnceCell::new() }
     }
 
     /// What it was made with.
@@ -70,10 +67,7 @@ pub(super) fn raise_open_files() -> u64 {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
         let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
         // Some systems refuse the maximum they give; then it stays as it was.
         let _ = setrlimit(Resource::Nofile, raised);
         getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
@@ -111,10 +105,7 @@ fn tls_config(options: &EgressOptions) -> Result<rustls::ClientConfig, String> {
     roots.add_parsable_certificates(system.certs);
     for file in &options.extra_roots {
         let failed = |error: &dyn std::fmt::Display| {
-            format!(
-                "could not read the certificates in '{}': {error}",
-                file.display()
-            )
+            format!("could not read the certificates in '{}': {error}", file.display())
         };
         let certificates = CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))?;
         for certificate in certificates {

@@ -42,10 +42,7 @@ pub(super) fn before_response(error: &reqwest::Error) -> Error {
     }
     if error.is_dns() {
         let rcode = chain(error).last().map(ToString::to_string);
-        return Error::DnsError {
-            rcode,
-            info_code: None,
-        };
+        return Error::DnsError { rcode, info_code: None };
     }
     transport(error).unwrap_or_else(|| match find::<hyper::Error>(error) {
         Some(hyper)
@@ -111,9 +108,7 @@ fn transport(error: &reqwest::Error) -> Option<Error> {
 fn out_of_descriptors(error: &io::Error) -> bool {
     /// ENFILE and EMFILE have the same numbers on every Unix.
     const TOO_MANY_FILES: [i32; 2] = [23, 24];
-    error
-        .raw_os_error()
-        .is_some_and(|code| TOO_MANY_FILES.contains(&code))
+    error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
 }
 
 #[cfg(not(unix))]
@@ -134,10 +129,7 @@ fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner as &(dyn StdError + 'static)),
             None => error.source(),
         }

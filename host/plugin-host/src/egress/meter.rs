@@ -33,28 +33,13 @@ const FINEST_WAIT: Duration = Duration::from_millis(1);
 
 impl Meter {
     pub(super) fn new(allowed: u64, rate: u64) -> Self {
-        Self {
-            allowed,
-            used: AtomicU64::new(0),
-            rate: rate.max(1),
-            paid_until: Mutex::new(None),
-        }
+        Self { allowed, used: AtomicU64::new(0), rate: rate.max(1), paid_until: Mutex::new(None) }
     }
 
     /// Counts `bytes`.
     pub(super) fn charge(&self, bytes: u64) -> Result<(), Spent> {
-        let used = self
-            .used
-            .fetch_add(bytes, Ordering::Relaxed)
-            .saturating_add(bytes);
-        if used > self.allowed {
-            Err(Spent {
-                allowed: self.allowed,
-                used,
-            })
-        } else {
-            Ok(())
-        }
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if used > self.allowed { Err(Spent { allowed: self.allowed, used }) } else { Ok(()) }
     }
 
     /// Bytes counted so far.
@@ -66,10 +51,7 @@ impl Meter {
     /// unless that is now.
     pub(super) fn book(&self, bytes: u64, now: Instant) -> Option<Instant> {
         let cost = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
-        let mut paid_until = self
-            .paid_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = now.checked_sub(CREDIT).unwrap_or(now);
         let from = paid_until.map_or(oldest, |paid| paid.max(oldest));
         let due = from.checked_add(cost).unwrap_or(from);
@@ -93,13 +75,7 @@ mod tests {
         let meter = Meter::new(100, 1);
         assert_eq!(meter.charge(60), Ok(()));
         assert_eq!(meter.charge(40), Ok(()));
-        assert_eq!(
-            meter.charge(1),
-            Err(Spent {
-                allowed: 100,
-                used: 101
-            })
-        );
+        assert_eq!(meter.charge(1), Err(Spent { allowed: 100, used: 101 }));
         assert_eq!(meter.used(), 101);
     }
 
@@ -109,20 +85,11 @@ mod tests {
         let start = Instant::now();
         // The credit of 100 ms pays for the first 100 bytes.
         assert_eq!(meter.book(100, start), None);
-        assert_eq!(
-            meter.book(500, start),
-            Some(start + Duration::from_millis(500))
-        );
-        assert_eq!(
-            meter.book(500, start),
-            Some(start + Duration::from_millis(1000))
-        );
+        assert_eq!(meter.book(500, start), Some(start + Duration::from_millis(500)));
+        assert_eq!(meter.book(500, start), Some(start + Duration::from_millis(1000)));
         // Later, the line is free again, and gave no more than its credit.
         let later = start + Duration::from_secs(60);
-        assert_eq!(
-            meter.book(1100, later),
-            Some(later + Duration::from_millis(1000))
-        );
+        assert_eq!(meter.book(1100, later), Some(later + Duration::from_millis(1000)));
     }
 
     #[tokio::test]

@@ -73,9 +73,7 @@ mod seconds {
         match Duration::try_from_secs_f64(seconds) {
             // Timers cannot look further ahead than some hundred years.
             Ok(duration) if (1e-3..=1e9).contains(&seconds) => Ok(duration),
-            _ => Err(de::Error::custom(
-                "a timeout is a number of seconds, 0.001 or more",
-            )),
+            _ => Err(de::Error::custom("a timeout is a number of seconds, 0.001 or more")),
         }
     }
 }
@@ -94,10 +92,7 @@ mod tests {
         assert_eq!(options.first_byte_timeout, Duration::from_secs(600));
         for bad in ["0", "-1", "1e300"] {
             let text = format!(r#"{{"idle_timeout": {bad}}}"#);
-            assert!(
-                serde_json::from_str::<EgressOptions>(&text).is_err(),
-                "{bad}"
-            );
+            assert!(serde_json::from_str::<EgressOptions>(&text).is_err(), "{bad}");
         }
     }
 }

@@ -53,13 +53,7 @@ pub(super) struct Policy<'a> {
 impl Policy<'_> {
     /// Decides about one request.
     pub(super) fn check(&self, method: &Method, target: &Target) -> Result<(), Denial> {
-        let deny = |by, reason| {
-            Err(Denial {
-                attempted: target.describe(method),
-                reason,
-                by,
-            })
-        };
+        let deny = |by, reason| Err(Denial { attempted: target.describe(method), reason, by });
         if matches!(*method, Method::CONNECT | Method::TRACE) {
             let reason =
                 format!("{method} requests open tunnels or echo secrets; no rule allows them");
@@ -81,19 +75,13 @@ impl Policy<'_> {
     /// to is checked where they are resolved.
     fn refused_by_address(&self, method: &Method, target: &Target) -> Option<String> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let address = target
-            .address()
-            .or_else(|| target.is_localhost().then_some(loopback))?;
+        let address = target.address().or_else(|| target.is_localhost().then_some(loopback))?;
         let kind = special(address)?;
         if opened(self.private, address) {
             return None;
         }
-        let mut naming = self
-            .grants
-            .operator
-            .iter()
-            .filter(|rule| names(&rule.host, target))
-            .peekable();
+        let mut naming =
+            self.grants.operator.iter().filter(|rule| names(&rule.host, target)).peekable();
         if naming.peek().is_none() {
             return Some(format!(
                 "{} is {kind}, which a rule has to name; to allow it, add the rule '{}' to the \
@@ -116,11 +104,7 @@ impl Policy<'_> {
     }
 
     fn refused_by_operator(&self, method: &Method, target: &Target) -> Option<String> {
-        let verdicts = self
-            .grants
-            .operator
-            .iter()
-            .map(|rule| (rule, rule.verdict(method, target)));
+        let verdicts = self.grants.operator.iter().map(|rule| (rule, rule.verdict(method, target)));
         match settle(verdicts) {
             Ok(()) => None,
             Err(Some(ambiguous)) => Some(ambiguous),
@@ -133,13 +117,10 @@ impl Policy<'_> {
 
     fn refused_by_manifest(&self, method: &Method, target: &Target) -> Option<String> {
         let endpoint = self.grants.endpoint.as_ref().and_then(Rule::origin);
-        let rules = self
-            .capabilities
-            .iter()
-            .filter_map(|capability| match capability {
-                HttpCapability::Endpoint => endpoint.as_ref(),
-                HttpCapability::Rule(rule) => Some(rule),
-            });
+        let rules = self.capabilities.iter().filter_map(|capability| match capability {
+            HttpCapability::Endpoint => endpoint.as_ref(),
+            HttpCapability::Rule(rule) => Some(rule),
+        });
         match settle(rules.map(|rule| (rule, rule.verdict(method, target)))) {
             Ok(()) => return None,
             Err(Some(ambiguous)) => return Some(ambiguous),
@@ -184,9 +165,9 @@ fn settle<'a>(verdicts: impl Iterator<Item = (&'a Rule, Verdict)>) -> Result<(),
 /// is. Wildcards name nothing, except below `localhost`.
 fn names(pattern: &HostPattern, target: &Target) -> bool {
     match (pattern, target.host()) {
-        (HostPattern::Address(named), _) => target
-            .address()
-            .is_some_and(|address| canonical(address) == *named),
+        (HostPattern::Address(named), _) => {
+            target.address().is_some_and(|address| canonical(address) == *named)
+        }
         (HostPattern::Name(name), Host::Domain(host)) => name == host,
         (HostPattern::Below(parent), Host::Domain(_)) => is_localhost(parent),
         _ => false,

@@ -24,10 +24,7 @@ pub(super) struct CheckedResolver {
 
 impl CheckedResolver {
     pub(super) fn new(options: Arc<EgressOptions>) -> Self {
-        Self {
-            options,
-            recent: Arc::default(),
-        }
+        Self { options, recent: Arc::default() }
     }
 }
 
@@ -67,13 +64,7 @@ impl RecentAnswers {
             names.clear();
         }
         let answer = Arc::default();
-        names.insert(
-            name.to_owned(),
-            Recent {
-                asked: now,
-                answer: Arc::clone(&answer),
-            },
-        );
+        names.insert(name.to_owned(), Recent { asked: now, answer: Arc::clone(&answer) });
         answer
     }
 }
@@ -153,11 +144,7 @@ fn keep_reachable(
         .into_iter()
         .filter(|&address| match special(address) {
             Some(kind) if !opened(&options.private, address) => {
-                refused = Some(OnlySpecial {
-                    name: name.to_owned(),
-                    address,
-                    kind,
-                });
+                refused = Some(OnlySpecial { name: name.to_owned(), address, kind });
                 false
             }
             _ => true,
@@ -175,16 +162,10 @@ mod tests {
 
     fn kept(addresses: &[&str], private: &[&str]) -> Result<Vec<IpAddr>, OnlySpecial> {
         let options = EgressOptions {
-            private: private
-                .iter()
-                .map(|range| range.parse().expect("a range"))
-                .collect(),
+            private: private.iter().map(|range| range.parse().expect("a range")).collect(),
             ..Default::default()
         };
-        let found = addresses
-            .iter()
-            .map(|address| address.parse().expect("an address"))
-            .collect();
+        let found = addresses.iter().map(|address| address.parse().expect("an address")).collect();
         keep_reachable("name.example", found, &options)
     }
 
@@ -219,15 +200,7 @@ mod tests {
     fn only_special_addresses_refuse_the_name() {
         let refused = kept(&["169.254.169.254"], &["10.0.0.0/8"]).expect_err("not opened");
         assert_eq!(refused.kind, "a link-local address");
-        assert_eq!(
-            kept(&["10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(),
-            1
-        );
-        assert_eq!(
-            kept(&["::ffff:10.0.0.1"], &["10.0.0.0/8"])
-                .expect("opened")
-                .len(),
-            1
-        );
+        assert_eq!(kept(&["10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
+        assert_eq!(kept(&["::ffff:10.0.0.1"], &["10.0.0.0/8"]).expect("opened").len(), 1);
     }
 }

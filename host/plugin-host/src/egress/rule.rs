@@ -110,19 +110,12 @@ impl Rule {
 
     /// Judges one request.
     pub(super) fn verdict(&self, method: &Method, target: &Target) -> Verdict {
-        let method_fits = self
-            .methods
-            .as_ref()
-            .is_none_or(|methods| methods.contains(method));
+        let method_fits = self.methods.as_ref().is_none_or(|methods| methods.contains(method));
         let fits = self.scheme.is_none_or(|scheme| scheme == target.scheme())
             && self.host.matches(target.host())
             && self.port.matches(target.scheme(), target.port())
             && method_fits;
-        if fits {
-            self.path.verdict(target.path())
-        } else {
-            Verdict::Silent
-        }
+        if fits { self.path.verdict(target.path()) } else { Verdict::Silent }
     }
 }
 

@@ -37,7 +37,7 @@ impl HostPattern {
         }
         if text.contains('*') {
             return Err(
-                "'*' stands for a whole host or goes before a name, as in *.example.com".to_owned(),
+                "'*' stands for a whole host or goes before a name, as in *.example.com".to_owned()
             );
         }
         if let Ok(address) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -94,10 +94,7 @@ impl FromStr for Rule {
     type Err = InvalidRule;
 
     fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        let invalid = |reason| InvalidRule {
-            rule: text.to_owned(),
-            reason,
-        };
+        let invalid = |reason| InvalidRule { rule: text.to_owned(), reason };
         let (methods, rest) = match text.trim().rsplit_once(' ') {
             Some((methods, rest)) => (Some(methods.split(',').map(str::trim)), rest),
             None => (None, text.trim()),
@@ -126,11 +123,7 @@ impl FromStr for Rule {
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     if let Some(end) = authority.rfind(']') {
         let (host, rest) = authority.split_at(end + 1);
-        return (
-            host,
-            rest.strip_prefix(':')
-                .or((!rest.is_empty()).then_some(rest)),
-        );
+        return (host, rest.strip_prefix(':').or((!rest.is_empty()).then_some(rest)));
     }
     match authority.split_once(':') {
         Some((_, port)) if port.contains(':') => (authority, None),
@@ -198,12 +191,7 @@ enum PortField {
 
 impl RuleFields {
     fn build(&self) -> Result<Rule, String> {
-        let scheme = match self
-            .scheme
-            .as_deref()
-            .map(str::to_ascii_lowercase)
-            .as_deref()
-        {
+        let scheme = match self.scheme.as_deref().map(str::to_ascii_lowercase).as_deref() {
             None | Some("*") => None,
             Some("http") => Some(Scheme::Http),
             Some("https") => Some(Scheme::Https),
@@ -222,10 +210,7 @@ impl RuleFields {
             host: HostPattern::parse(&self.host)?,
             port,
             methods: self.methods.as_deref().map(parse_methods).transpose()?,
-            path: self
-                .path
-                .as_deref()
-                .map_or_else(|| Ok(PathPrefix::root()), PathPrefix::parse)?,
+            path: self.path.as_deref().map_or_else(|| Ok(PathPrefix::root()), PathPrefix::parse)?,
         })
     }
 
@@ -249,9 +234,7 @@ impl RuleFields {
 
 fn parse_methods(names: &[String]) -> Result<Vec<Method>, String> {
     if names.is_empty() {
-        return Err(
-            "an empty list of methods allows nothing; leave it out to allow all".to_owned(),
-        );
+        return Err("an empty list of methods allows nothing; leave it out to allow all".to_owned());
     }
     names
         .iter()

@@ -113,18 +113,12 @@ pub struct SecretGrant {
 
 impl SecretGrant {
     fn covers(&self, method: &Method, target: &Target) -> bool {
-        self.to
-            .iter()
-            .any(|rule| rule.verdict(method, target) == Verdict::Allows)
+        self.to.iter().any(|rule| rule.verdict(method, target) == Verdict::Allows)
     }
 
     fn reach(&self) -> String {
         let rules: Vec<String> = self.to.iter().map(Rule::to_string).collect();
-        if rules.is_empty() {
-            "no host".to_owned()
-        } else {
-            rules.join(", ")
-        }
+        if rules.is_empty() { "no host".to_owned() } else { rules.join(", ") }
     }
 }
 
@@ -140,11 +134,9 @@ pub(super) fn substitute<'a>(
     for secret in secrets {
         let placeholder = secret.placeholder.as_str();
         if in_url(target, placeholder) {
-            return Err(
-                "it carries the placeholder of a secret in its URL, and secrets are \
+            return Err("it carries the placeholder of a secret in its URL, and secrets are \
                         put into headers only; send it as a header"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         for (name, value) in headers.iter_mut() {
             let Some(replaced) = replace_placeholder(name == AUTHORIZATION, value, secret) else {
@@ -161,10 +153,7 @@ pub(super) fn substitute<'a>(
                 .map_err(|_| format!("the secret does not fit into the header '{name}'"))?;
             replaced.set_sensitive(true);
             *value = replaced;
-            if !used
-                .iter()
-                .any(|other| other.placeholder == secret.placeholder)
-            {
+            if !used.iter().any(|other| other.placeholder == secret.placeholder) {
                 used.push(secret);
             }
         }
@@ -177,16 +166,10 @@ pub(super) fn redact(used: &[SecretGrant], headers: &mut HeaderMap) {
     /// Shorter values are part of ordinary words, and no secrets.
     const SHORTEST: usize = 6;
 
-    for secret in used
-        .iter()
-        .filter(|secret| secret.value.expose().len() >= SHORTEST)
-    {
+    for secret in used.iter().filter(|secret| secret.value.expose().len() >= SHORTEST) {
         for value in headers.values_mut() {
-            let redacted = replace(
-                value.as_bytes(),
-                secret.value.expose(),
-                secret.placeholder.0.as_bytes(),
-            );
+            let redacted =
+                replace(value.as_bytes(), secret.value.expose(), secret.placeholder.0.as_bytes());
             if let Some(redacted) = redacted.and_then(|text| HeaderValue::from_bytes(&text).ok()) {
                 *value = redacted;
             }
@@ -195,13 +178,9 @@ pub(super) fn redact(used: &[SecretGrant], headers: &mut HeaderMap) {
 }
 
 fn in_url(target: &Target, placeholder: &str) -> bool {
-    [Some(target.path()), target.query()]
-        .into_iter()
-        .flatten()
-        .any(|text| {
-            text.contains(placeholder)
-                || decode(text).is_some_and(|text| text.contains(placeholder))
-        })
+    [Some(target.path()), target.query()].into_iter().flatten().any(|text| {
+        text.contains(placeholder) || decode(text).is_some_and(|text| text.contains(placeholder))
+    })
 }
 
 /// The value with the secret in it; `None` when it has no placeholder.
@@ -222,9 +201,7 @@ fn replace_placeholder(
     }
     let decoded = STANDARD.decode(encoded.trim()).ok()?;
     let replaced = Zeroizing::new(replace(&decoded, placeholder, secret.value.expose())?);
-    Some(Zeroizing::new(
-        format!("{scheme} {}", STANDARD.encode(&*replaced)).into_bytes(),
-    ))
+    Some(Zeroizing::new(format!("{scheme} {}", STANDARD.encode(&*replaced)).into_bytes()))
 }
 
 /// Replaces every `from` in `text`; `None` when there is none.

@@ -63,33 +63,21 @@ pub(super) async fn send(
     let mut headers = parts.headers;
     let target = Target::parse(&parts.uri).map_err(|reason| {
         let attempted = shorten(format!("{method} {}", without_user(&parts.uri)));
-        call.deny(Denial {
-            attempted,
-            reason: reason.to_owned(),
-            by: DeniedBy::Host,
-        })
+        call.deny(Denial { attempted, reason: reason.to_owned(), by: DeniedBy::Host })
     })?;
-    call.policy()
-        .check(&method, &target)
-        .map_err(|denial| call.deny(denial))?;
+    call.policy().check(&method, &target).map_err(|denial| call.deny(denial))?;
 
     strip_connection_headers(&mut headers);
     // A length without a body would make the server wait for the next request
     // on the connection, which may be another call's.
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .is_some_and(|length| length != "0");
+    let announced = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if announced && body.is_end_stream() {
         return Err(Error::HttpRequestBodySize(Some(0)));
     }
     let used = secret::substitute(call.secrets(), &method, &target, &mut headers)
         .map_err(|reason| {
             let attempted = target.describe(&method);
-            call.deny(Denial {
-                attempted,
-                reason,
-                by: DeniedBy::Secret,
-            })
+            call.deny(Denial { attempted, reason, by: DeniedBy::Secret })
         })?
         .into_iter()
         .cloned()
@@ -99,10 +87,8 @@ pub(super) async fn send(
     let mut outgoing = reqwest::Request::new(method.clone(), target.clone().into_url());
     *outgoing.headers_mut() = headers;
     if !body.is_end_stream() {
-        *outgoing.body_mut() = Some(reqwest::Body::wrap(OutgoingBody::new(
-            body,
-            Arc::clone(&call),
-        )));
+        *outgoing.body_mut() =
+            Some(reqwest::Body::wrap(OutgoingBody::new(body, Arc::clone(&call))));
     }
     let client = call.client().get().await.map_err(|reason| {
         tracing::error!(%reason, "no egress");
@@ -136,11 +122,7 @@ fn later(start: Instant, timeout: Duration) -> Instant {
 fn failed(call: &CallState, method: &Method, target: &Target, error: &reqwest::Error) -> Error {
     if let Some(refused) = fault::find::<OnlySpecial>(error) {
         let attempted = target.describe(method);
-        return call.deny(Denial {
-            attempted,
-            reason: refused.to_string(),
-            by: DeniedBy::Address,
-        });
+        return call.deny(Denial { attempted, reason: refused.to_string(), by: DeniedBy::Address });
     }
     if fault::header_too_large(error) {
         let allowed = call.limits().headers;
@@ -162,9 +144,7 @@ async fn pay_request_header(
     let allowed = call.limits().headers;
     if bytes > allowed {
         call.overrun(LimitKind::Headers, allowed, bytes);
-        return Err(Error::HttpRequestHeaderSectionSize(
-            u32::try_from(allowed).ok(),
-        ));
+        return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(allowed).ok()));
     }
     if call.charge(bytes).is_err() {
         return Err(Error::HttpRequestBodySize(None));
@@ -180,8 +160,7 @@ fn accept_response_header(call: &CallState, headers: &HeaderMap) -> Result<(), E
     if bytes > call.limits().headers {
         return Err(call.break_headers(bytes));
     }
-    call.charge(bytes)
-        .map_err(|allowed| Error::HttpResponseBodySize(Some(allowed)))?;
+    call.charge(bytes).map_err(|allowed| Error::HttpResponseBodySize(Some(allowed)))?;
     // Paid for by waiting, but with the first piece of the body.
     call.meter().book(bytes, Instant::now());
     Ok(())
@@ -205,10 +184,7 @@ fn strip_connection_headers(headers: &mut HeaderMap) {
         .flat_map(|names| names.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in listed
-        .iter()
-        .chain(&[CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE])
-    {
+    for name in listed.iter().chain(&[CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE]) {
         headers.remove(name);
     }
     let ours = |name: &&HeaderName| {

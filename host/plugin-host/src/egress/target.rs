@@ -44,12 +44,7 @@ impl Target {
         if port == 0 {
             return Err("port 0 cannot be connected to");
         }
-        Ok(Self {
-            scheme,
-            host,
-            port,
-            url,
-        })
+        Ok(Self { scheme, host, port, url })
     }
 
     /// `example.com.` is `example.com`, for rules, connections and certificates
@@ -64,8 +59,7 @@ impl Target {
         }
         if stripped.len() < name.len() {
             let stripped = stripped.to_owned();
-            url.set_host(Some(&stripped))
-                .map_err(|_| "the host cannot be read")?;
+            url.set_host(Some(&stripped)).map_err(|_| "the host cannot be read")?;
         }
         Ok(())
     }
@@ -137,10 +131,7 @@ pub(super) fn is_localhost(name: &str) -> bool {
 pub(super) fn shorten(mut text: String) -> String {
     const LONGEST: usize = 300;
     if text.len() > LONGEST {
-        let end = (0..=LONGEST)
-            .rev()
-            .find(|&at| text.is_char_boundary(at))
-            .unwrap_or(0);
+        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -184,11 +175,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = |offset: usize| {
-            bytes
-                .get(at + offset)
-                .and_then(|b| (*b as char).to_digit(16))
-        };
+        let hex = |offset: usize| bytes.get(at + offset).and_then(|b| (*b as char).to_digit(16));
         match (bytes[at], hex(1), hex(2)) {
             (b'%', Some(high), Some(low)) => {
                 decoded.push((high * 16 + low) as u8);

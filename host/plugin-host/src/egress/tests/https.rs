@@ -81,15 +81,11 @@ async fn https_over_either_version_of_http() {
 async fn certificates_are_checked() {
     let server = serve_tls("h2").await;
     let egress = Call::new().start();
-    let error = get(&egress, &format!("https://{server}/"))
-        .await
-        .expect_err("an unknown root");
+    let error = get(&egress, &format!("https://{server}/")).await.expect_err("an unknown root");
     assert!(matches!(error, Error::TlsCertificateError), "{error}");
 
-    let mut call = Call::new()
-        .operator(&["*:*"])
-        .host("other.test", "127.0.0.1")
-        .private("127.0.0.1/32");
+    let mut call =
+        Call::new().operator(&["*:*"]).host("other.test", "127.0.0.1").private("127.0.0.1/32");
     call.options.extra_roots = vec![ROOT.into()];
     let egress = call.start();
     let url = format!("https://other.test:{}/", server.port());
@@ -101,8 +97,6 @@ async fn certificates_are_checked() {
 async fn roots_that_cannot_be_read_are_a_configuration_error() {
     let mut call = Call::new();
     call.options.extra_roots = vec!["/nowhere/ca.pem".into()];
-    let error = get(&call.start(), "http://127.0.0.1:9/")
-        .await
-        .expect_err("no client");
+    let error = get(&call.start(), "http://127.0.0.1:9/").await.expect_err("no client");
     assert!(matches!(error, Error::ConfigurationError), "{error}");
 }

@@ -22,11 +22,7 @@ async fn the_byte_budget_ends_a_response_in_its_middle() {
     let egress = limited(|limits| limits.network = 1 << 20);
     let url = format!("http://{server}/");
     let request = request(Method::GET, &url).body(empty()).expect("valid");
-    let mut body = egress
-        .send(request, None)
-        .await
-        .expect("the header fits")
-        .into_body();
+    let mut body = egress.send(request, None).await.expect("the header fits").into_body();
     let mut read = 0;
     let error = loop {
         match body.frame().await.expect("an end that is an error") {
@@ -34,16 +30,10 @@ async fn the_byte_budget_ends_a_response_in_its_middle() {
             Err(error) => break error,
         }
     };
-    assert!(
-        matches!(error, Error::HttpResponseBodySize(Some(1_048_576))),
-        "{error}"
-    );
+    assert!(matches!(error, Error::HttpResponseBodySize(Some(1_048_576))), "{error}");
     assert!(read <= 1 << 20, "{read} bytes got through");
     let overrun = egress.report().overrun.expect("recorded");
-    assert_eq!(
-        (overrun.limit, overrun.allowed),
-        (LimitKind::Network, 1 << 20)
-    );
+    assert_eq!((overrun.limit, overrun.allowed), (LimitKind::Network, 1 << 20));
     assert!(overrun.used > 1 << 20);
     // Nothing more goes out.
     get(&egress, &url).await.expect_err("spent");
@@ -55,24 +45,15 @@ async fn the_byte_budget_is_one_for_all_requests_and_both_directions() {
     let egress = limited(|limits| limits.network = 30 << 10);
     let url = format!("http://{server}/");
     for _ in 0..3 {
-        let request = request(Method::POST, &url)
-            .body(full(vec![b'y'; 4 << 10]))
-            .expect("valid");
-        exchange(&egress, request, None)
-            .await
-            .expect("within the budget");
+        let request = request(Method::POST, &url).body(full(vec![b'y'; 4 << 10])).expect("valid");
+        exchange(&egress, request, None).await.expect("within the budget");
     }
     let used = egress.report().bytes;
     assert!((24 << 10..26 << 10).contains(&used), "{used}");
-    let request = request(Method::POST, &url)
-        .body(full(vec![b'y'; 8 << 10]))
-        .expect("valid");
+    let request = request(Method::POST, &url).body(full(vec![b'y'; 8 << 10])).expect("valid");
     let error = exchange(&egress, request, None).await.expect_err("spent");
     assert!(matches!(error, Error::HttpRequestBodySize(_)), "{error}");
-    assert_eq!(
-        egress.report().overrun.expect("recorded").limit,
-        LimitKind::Network
-    );
+    assert_eq!(egress.report().overrun.expect("recorded").limit, LimitKind::Network);
 }
 
 #[tokio::test]
@@ -82,16 +63,9 @@ async fn the_rate_holds_over_requests_of_a_call() {
     let url = format!("http://{server}/");
     let start = Instant::now();
     let (one, two) = tokio::join!(get(&egress, &url), get(&egress, &url));
-    assert_eq!(
-        one.expect("slow").body.len() + two.expect("slow").body.len(),
-        20 << 10
-    );
+    assert_eq!(one.expect("slow").body.len() + two.expect("slow").body.len(), 20 << 10);
     // 200 ms of bytes, of which the credit pays for 100 ms.
-    assert!(
-        start.elapsed() >= Duration::from_millis(95),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() >= Duration::from_millis(95), "{:?}", start.elapsed());
     assert_eq!(egress.report().overrun, None);
 }
 
@@ -107,10 +81,7 @@ async fn large_headers_break_their_limit_either_way() {
     let url = format!("http://{server}/");
     let egress = limited(|limits| limits.headers = 2048);
     let error = get(&egress, &url).await.expect_err("too large");
-    assert!(
-        matches!(error, Error::HttpResponseHeaderSectionSize(Some(2048))),
-        "{error}"
-    );
+    assert!(matches!(error, Error::HttpResponseHeaderSectionSize(Some(2048))), "{error}");
     let overrun = egress.report().overrun.expect("recorded");
     assert_eq!((overrun.limit, overrun.allowed), (LimitKind::Headers, 2048));
     assert!((4096..8192).contains(&overrun.used), "{overrun:?}");
@@ -120,17 +91,9 @@ async fn large_headers_break_their_limit_either_way() {
         .header("x-large", "x".repeat(2048))
         .body(empty())
         .expect("valid");
-    let error = exchange(&egress, request, None)
-        .await
-        .expect_err("too large");
-    assert!(
-        matches!(error, Error::HttpRequestHeaderSectionSize(Some(2048))),
-        "{error}"
-    );
-    assert_eq!(
-        egress.report().overrun.expect("recorded").limit,
-        LimitKind::Headers
-    );
+    let error = exchange(&egress, request, None).await.expect_err("too large");
+    assert!(matches!(error, Error::HttpRequestHeaderSectionSize(Some(2048))), "{error}");
+    assert_eq!(egress.report().overrun.expect("recorded").limit, LimitKind::Headers);
 }
 
 #[tokio::test]
@@ -142,36 +105,19 @@ async fn an_endless_header_breaks_the_limit_too() {
     })
     .await;
     let egress = Call::new().start();
-    let error = get(&egress, &format!("http://{server}/"))
-        .await
-        .expect_err("too large");
-    assert!(
-        matches!(error, Error::HttpResponseHeaderSectionSize(_)),
-        "{error}"
-    );
-    assert_eq!(
-        egress.report().overrun.expect("recorded").limit,
-        LimitKind::Headers
-    );
+    let error = get(&egress, &format!("http://{server}/")).await.expect_err("too large");
+    assert!(matches!(error, Error::HttpResponseHeaderSectionSize(_)), "{error}");
+    assert_eq!(egress.report().overrun.expect("recorded").limit, LimitKind::Headers);
 }
 
 #[tokio::test]
 async fn requests_are_counted_refused_ones_too() {
     let server = serve_paths().await;
     let egress = limited(|limits| limits.requests = 2);
-    get(&egress, "http://example.com/")
-        .await
-        .expect_err("not allowed");
-    get(&egress, &format!("http://{server}/"))
-        .await
-        .expect("the second");
-    let error = get(&egress, &format!("http://{server}/"))
-        .await
-        .expect_err("the third");
+    get(&egress, "http://example.com/").await.expect_err("not allowed");
+    get(&egress, &format!("http://{server}/")).await.expect("the second");
+    let error = get(&egress, &format!("http://{server}/")).await.expect_err("the third");
     assert!(matches!(error, Error::ConnectionLimitReached), "{error}");
     let overrun = egress.report().overrun.expect("recorded");
-    assert_eq!(
-        (overrun.limit, overrun.allowed, overrun.used),
-        (LimitKind::Requests, 2, 3)
-    );
+    assert_eq!((overrun.limit, overrun.allowed, overrun.used), (LimitKind::Requests, 2, 3));
 }

@@ -10,9 +10,7 @@ use super::*;
 async fn requests_in_flight_at_once_to_one_host() {
     // Both ends of a connection are in this process.
     let descriptors = super::super::client::raise_open_files();
-    let requests = usize::try_from(descriptors / 2 - 200)
-        .unwrap_or(usize::MAX)
-        .min(2000);
+    let requests = usize::try_from(descriptors / 2 - 200).unwrap_or(usize::MAX).min(2000);
     let barrier = Arc::new(Barrier::new(requests));
     let server = serve(move |_| {
         let barrier = Arc::clone(&barrier);
@@ -26,27 +24,16 @@ async fn requests_in_flight_at_once_to_one_host() {
         connect_timeout: std::time::Duration::from_secs(60),
         ..Default::default()
     }));
-    let grants = Arc::new(Grants {
-        operator: rules(&[LOOPBACK]),
-        ..Grants::none()
-    });
+    let grants = Arc::new(Grants { operator: rules(&[LOOPBACK]), ..Grants::none() });
     let capabilities: Arc<[HttpCapability]> = asks(&["*:*"]).into();
     let calls: Vec<_> = (0..requests)
         .map(|_| {
-            let egress = CallEgress::new(
-                &client,
-                &grants,
-                &capabilities,
-                &Limits::DEFAULT,
-                &"probe".into(),
-            );
+            let egress =
+                CallEgress::new(&client, &grants, &capabilities, &Limits::DEFAULT, &"probe".into());
             tokio::spawn(async move { get(&egress, &format!("http://{server}/")).await })
         })
         .collect();
     for call in calls {
-        assert_eq!(
-            call.await.expect("no panic").expect("answered").text(),
-            "done"
-        );
+        assert_eq!(call.await.expect("no panic").expect("answered").text(), "done");
     }
 }

@@ -43,10 +43,7 @@ impl Call {
     fn new() -> Self {
         Self {
             options: EgressOptions::default(),
-            grants: Grants {
-                operator: rules(&[LOOPBACK]),
-                ..Grants::none()
-            },
+            grants: Grants { operator: rules(&[LOOPBACK]), ..Grants::none() },
             manifest: asks(&["*:*"]),
             limits: Limits::DEFAULT,
         }
@@ -64,11 +61,7 @@ impl Call {
 
     fn host(mut self, name: &str, address: &str) -> Self {
         let address = address.parse().expect("an address");
-        self.options
-            .hosts
-            .entry(name.to_owned())
-            .or_default()
-            .push(address);
+        self.options.hosts.entry(name.to_owned()).or_default().push(address);
         self
     }
 
@@ -91,18 +84,12 @@ impl Call {
 }
 
 fn rules(rules: &[&str]) -> Vec<Rule> {
-    rules
-        .iter()
-        .map(|rule| rule.parse().expect("a rule"))
-        .collect()
+    rules.iter().map(|rule| rule.parse().expect("a rule")).collect()
 }
 
 fn asks(capabilities: &[&str]) -> Vec<HttpCapability> {
     let read = |text| serde_json::from_value(serde_json::Value::from(text));
-    capabilities
-        .iter()
-        .map(|&text| read(text).expect("a capability"))
-        .collect()
+    capabilities.iter().map(|&text| read(text).expect("a capability")).collect()
 }
 
 /// What a server answered.
@@ -124,9 +111,7 @@ fn empty() -> WasiBody {
 }
 
 fn full(text: impl Into<Bytes>) -> WasiBody {
-    Full::new(text.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn request(method: Method, url: &str) -> http::request::Builder {
@@ -141,20 +126,11 @@ async fn exchange(
 ) -> Result<Answer, Error> {
     let (parts, body) = egress.send(request, options).await?.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
 async fn get(egress: &CallEgress, url: &str) -> Result<Answer, Error> {
-    exchange(
-        egress,
-        request(Method::GET, url).body(empty()).expect("a request"),
-        None,
-    )
-    .await
+    exchange(egress, request(Method::GET, url).body(empty()).expect("a request"), None).await
 }
 
 /// The only denial of a call.

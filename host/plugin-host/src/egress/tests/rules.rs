@@ -11,17 +11,9 @@ fn target(url: &str) -> Target {
 
 fn check(operator: &[&str], request: &str) -> Result<(), Denial> {
     let (method, url) = request.split_once(' ').expect("METHOD URL");
-    let grants = Grants {
-        operator: rules(operator),
-        ..Grants::none()
-    };
+    let grants = Grants { operator: rules(operator), ..Grants::none() };
     let everything = asks(&["*:*"]);
-    let policy = Policy {
-        grants: &grants,
-        capabilities: &everything,
-        plugin: "p",
-        private: &[],
-    };
+    let policy = Policy { grants: &grants, capabilities: &everything, plugin: "p", private: &[] };
     policy.check(&method.parse().expect("a method"), &target(url))
 }
 
@@ -63,10 +55,7 @@ fn rules_allow_by_scheme_host_port_method_and_path() {
         ),
         (
             "GET,HEAD https://*.example.com:8443",
-            &[
-                "GET https://a.example.com:8443/",
-                "HEAD https://a.b.example.com:8443/x",
-            ],
+            &["GET https://a.example.com:8443/", "HEAD https://a.b.example.com:8443/x"],
             &[
                 "POST https://a.example.com:8443/",
                 "GET https://example.com:8443/",
@@ -91,11 +80,7 @@ fn rules_allow_by_scheme_host_port_method_and_path() {
                 "GET http://[::1]:1/",
             ],
         ),
-        (
-            "[::1]:80",
-            &["GET http://[0:0::1]/"],
-            &["GET http://[::2]/", "GET http://127.0.0.1/"],
-        ),
+        ("[::1]:80", &["GET http://[0:0::1]/"], &["GET http://[::2]/", "GET http://127.0.0.1/"]),
         (
             "*:*",
             &["GET http://example.com:99/", "GET https://1.1.1.1/"],
@@ -109,17 +94,10 @@ fn rules_allow_by_scheme_host_port_method_and_path() {
     ];
     for (rule, allowed, refused) in table {
         for request in *allowed {
-            assert_eq!(
-                check(&[rule], request),
-                Ok(()),
-                "{rule} should allow {request}"
-            );
+            assert_eq!(check(&[rule], request), Ok(()), "{rule} should allow {request}");
         }
         for request in *refused {
-            assert!(
-                check(&[rule], request).is_err(),
-                "{rule} should refuse {request}"
-            );
+            assert!(check(&[rule], request).is_err(), "{rule} should refuse {request}");
         }
     }
 }
@@ -142,11 +120,7 @@ fn paths_that_can_be_read_in_two_ways_are_refused_where_the_path_matters() {
         let request = format!("GET https://a.example{path}");
         let denial = check(&["https://a.example/v1"], &request).expect_err(path);
         assert!(denial.reason.contains(why), "{path}: {}", denial.reason);
-        assert_eq!(
-            check(&["https://a.example"], &request),
-            Ok(()),
-            "{path} under no prefix"
-        );
+        assert_eq!(check(&["https://a.example"], &request), Ok(()), "{path} under no prefix");
     }
     // Another rule may still allow it.
     let both = ["https://a.example/v1", "https://a.example/v1/x"];
@@ -156,62 +130,22 @@ fn paths_that_can_be_read_in_two_ways_are_refused_where_the_path_matters() {
 #[test]
 fn special_addresses_have_to_be_named() {
     let table: &[(&[&str], &str, Result<(), DeniedBy>)] = &[
-        (
-            &["*:*"],
-            "GET http://169.254.169.254/latest",
-            Err(DeniedBy::Address),
-        ),
-        (
-            &["169.254.169.254"],
-            "GET http://169.254.169.254/latest",
-            Ok(()),
-        ),
+        (&["*:*"], "GET http://169.254.169.254/latest", Err(DeniedBy::Address)),
+        (&["169.254.169.254"], "GET http://169.254.169.254/latest", Ok(())),
         (&["*:*"], "GET http://[fd00::1]/", Err(DeniedBy::Address)),
-        (
-            &["*:*"],
-            "GET http://localhost:8080/",
-            Err(DeniedBy::Address),
-        ),
+        (&["*:*"], "GET http://localhost:8080/", Err(DeniedBy::Address)),
         (&["*:*"], "GET http://LOCALHOST./", Err(DeniedBy::Address)),
         (&["*:*"], "GET http://127.1/", Err(DeniedBy::Address)),
-        (
-            &["*:*"],
-            "GET http://0xA9FEA9FE/latest",
-            Err(DeniedBy::Address),
-        ),
-        (
-            &["*:*"],
-            "GET http://169.254.169.254./latest",
-            Err(DeniedBy::Address),
-        ),
+        (&["*:*"], "GET http://0xA9FEA9FE/latest", Err(DeniedBy::Address)),
+        (&["*:*"], "GET http://169.254.169.254./latest", Err(DeniedBy::Address)),
         (&["*:*"], "GET http://0.0.0.0/", Err(DeniedBy::Address)),
         (&["*.localhost"], "GET http://app.localhost/", Ok(())),
-        (
-            &["localhost"],
-            "GET http://app.localhost/",
-            Err(DeniedBy::Address),
-        ),
+        (&["localhost"], "GET http://app.localhost/", Err(DeniedBy::Address)),
         (&["localhost:8080"], "GET http://localhost:8080/", Ok(())),
-        (
-            &["http://127.0.0.1/a", "*:*"],
-            "GET http://127.0.0.1/b",
-            Err(DeniedBy::Address),
-        ),
-        (
-            &["http://127.0.0.1/a", "*:*"],
-            "GET http://127.0.0.1/a",
-            Ok(()),
-        ),
-        (
-            &["*:*"],
-            "GET http://[::ffff:7f00:1]/",
-            Err(DeniedBy::Address),
-        ),
-        (
-            &["*:*"],
-            "GET http://[64:ff9b::a00:1]/",
-            Err(DeniedBy::Address),
-        ),
+        (&["http://127.0.0.1/a", "*:*"], "GET http://127.0.0.1/b", Err(DeniedBy::Address)),
+        (&["http://127.0.0.1/a", "*:*"], "GET http://127.0.0.1/a", Ok(())),
+        (&["*:*"], "GET http://[::ffff:7f00:1]/", Err(DeniedBy::Address)),
+        (&["*:*"], "GET http://[64:ff9b::a00:1]/", Err(DeniedBy::Address)),
         (&["*:*"], "GET http://[64:ff9b::808:808]/", Ok(())),
         (&["*:*"], "CONNECT http://example.com/", Err(DeniedBy::Host)),
         (&["*:*"], "TRACE http://example.com/", Err(DeniedBy::Host)),
@@ -269,11 +203,7 @@ fn rules_read_back_as_they_are_written() {
         let rule: Rule = text.parse().expect(text);
         assert_eq!(rule.to_string(), text);
         let json = serde_json::to_string(&rule).expect("serialisable");
-        assert_eq!(
-            serde_json::from_str::<Rule>(&json).expect("own output"),
-            rule,
-            "{json}"
-        );
+        assert_eq!(serde_json::from_str::<Rule>(&json).expect("own output"), rule, "{json}");
     }
     let spelled: Rule = "get HTTPS://API.Example.com./v1/".parse().expect("a rule");
     assert_eq!(spelled.to_string(), "GET https://api.example.com/v1");
@@ -306,11 +236,9 @@ fn wrong_rules_say_what_is_wrong() {
         let error = text.parse::<Rule>().expect_err(text).to_string();
         assert!(error.contains(why), "{text}: {error}");
     }
-    for json in [
-        r#"{"host": "a", "ports": 1}"#,
-        r#"{"port": 1}"#,
-        r#"{"host": "a", "methods": []}"#,
-    ] {
+    for json in
+        [r#"{"host": "a", "ports": 1}"#, r#"{"port": 1}"#, r#"{"host": "a", "methods": []}"#]
+    {
         assert!(serde_json::from_str::<Rule>(json).is_err(), "{json}");
     }
 }
@@ -320,13 +248,7 @@ fn the_rule_of_an_origin_covers_its_paths_only() {
     let url = "https://agent.example/v1/chat".parse().expect("a URL");
     let rule = Rule::origin(&url).expect("https").to_string();
     assert_eq!(rule, "https://agent.example:443");
-    assert_eq!(
-        check(&[&rule], "PUT https://agent.example/elsewhere"),
-        Ok(())
-    );
+    assert_eq!(check(&[&rule], "PUT https://agent.example/elsewhere"), Ok(()));
     assert!(check(&[&rule], "PUT http://agent.example/elsewhere").is_err());
-    assert_eq!(
-        Rule::origin(&"file:///etc/passwd".parse().expect("a URL")),
-        None
-    );
+    assert_eq!(Rule::origin(&"file:///etc/passwd".parse().expect("a URL")), None);
 }

@@ -45,23 +45,14 @@ async fn a_request_streams_before_it_is_complete() {
     let (server, recorded) = serve_recording(b"3\r\none\r\n".len()).await;
     let egress = Call::new().start();
     let (frames, body) = channel();
-    let request = request(Method::POST, &format!("http://{server}/"))
-        .body(body)
-        .expect("valid");
+    let request = request(Method::POST, &format!("http://{server}/")).body(body).expect("valid");
     let sending = tokio::spawn(egress.send(request, None));
-    frames
-        .unbounded_send(Ok(Frame::data("one".into())))
-        .expect("open");
-    let seen = recorded
-        .await
-        .expect("the first piece arrives while the body is open");
+    frames.unbounded_send(Ok(Frame::data("one".into()))).expect("open");
+    let seen = recorded.await.expect("the first piece arrives while the body is open");
     assert!(seen.contains("transfer-encoding: chunked"), "{seen}");
     assert!(seen.ends_with("3\r\none\r\n"), "{seen}");
     drop(frames);
-    assert_eq!(
-        sending.await.expect("no panic").expect("answered").status(),
-        204
-    );
+    assert_eq!(sending.await.expect("no panic").expect("answered").status(), 204);
 }
 
 #[tokio::test]
@@ -70,20 +61,13 @@ async fn the_guests_content_length_is_kept() {
     let egress = Call::new().start();
     let (frames, body) = channel();
     for piece in ["one", "two"] {
-        frames
-            .unbounded_send(Ok(Frame::data(piece.into())))
-            .expect("open");
+        frames.unbounded_send(Ok(Frame::data(piece.into()))).expect("open");
     }
     drop(frames);
     let request = request(Method::POST, &format!("http://{server}/")).header("content-length", "6");
-    exchange(&egress, request.body(body).expect("valid"), None)
-        .await
-        .expect("answered");
+    exchange(&egress, request.body(body).expect("valid"), None).await.expect("answered");
     let seen = recorded.await.expect("recorded");
-    assert!(
-        seen.contains("content-length: 6\r\n") && seen.ends_with("onetwo"),
-        "{seen}"
-    );
+    assert!(seen.contains("content-length: 6\r\n") && seen.ends_with("onetwo"), "{seen}");
     assert!(!seen.contains("chunked"), "{seen}");
 }
 
@@ -96,10 +80,7 @@ async fn a_length_without_a_body_is_not_sent() {
     let error = exchange(&egress, request.body(empty()).expect("valid"), None)
         .await
         .expect_err("it would swallow the next request");
-    assert!(
-        matches!(error, Error::HttpRequestBodySize(Some(0))),
-        "{error}"
-    );
+    assert!(matches!(error, Error::HttpRequestBodySize(Some(0))), "{error}");
 }
 
 #[tokio::test]
@@ -116,9 +97,7 @@ async fn headers_of_the_connection_are_ours() {
         .header("upgrade", "h2c")
         .header("te", "gzip")
         .header("x-kept", "1");
-    exchange(&egress, request.body(empty()).expect("valid"), None)
-        .await
-        .expect("answered");
+    exchange(&egress, request.body(empty()).expect("valid"), None).await.expect("answered");
     let seen = recorded.await.expect("recorded").to_ascii_lowercase();
     assert!(
         seen.contains(&format!("host: {server}\r\n")) && seen.contains("x-kept: 1\r\n"),
@@ -152,19 +131,14 @@ async fn dropping_the_future_or_the_body_closes_the_connection() {
                 read_head(&mut stream).await;
                 stream.write_all(answer.as_bytes()).await.expect("open");
                 reached.send(()).expect("the test waits");
-                assert_eq!(
-                    stream.read(&mut [0]).await.unwrap_or(0),
-                    0,
-                    "nothing but the end"
-                );
+                assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "nothing but the end");
                 closed.send(()).expect("the test waits");
             }
         })
         .await;
         let egress = Call::new().start();
-        let request = request(Method::GET, &format!("http://{server}/"))
-            .body(empty())
-            .expect("valid");
+        let request =
+            request(Method::GET, &format!("http://{server}/")).body(empty()).expect("valid");
         let mut sending = Box::pin(egress.send(request, None));
         if answer.is_empty() {
             tokio::select! {
@@ -200,14 +174,8 @@ async fn a_slow_reader_slows_the_server() {
     })
     .await;
     let egress = Call::new().start();
-    let request = request(Method::GET, &format!("http://{server}/"))
-        .body(empty())
-        .expect("valid");
-    let mut body = egress
-        .send(request, None)
-        .await
-        .expect("a header")
-        .into_body();
+    let request = request(Method::GET, &format!("http://{server}/")).body(empty()).expect("valid");
+    let mut body = egress.send(request, None).await.expect("a header").into_body();
     body.frame().await.expect("a frame").expect("data");
     // The server stands still: what it has written does not grow any more.
     let mut before = usize::MAX;
@@ -219,10 +187,7 @@ async fn a_slow_reader_slows_the_server() {
         before = now;
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    assert!(
-        after < FULL / 2,
-        "{after} bytes written, and nobody reads them"
-    );
+    assert!(after < FULL / 2, "{after} bytes written, and nobody reads them");
 }
 
 #[tokio::test]
@@ -230,15 +195,9 @@ async fn a_guest_that_ends_its_body_early_ends_the_request() {
     let server = serve_bytes("").await;
     let egress = Call::new().start();
     let (frames, body) = channel();
-    frames
-        .unbounded_send(Ok(Frame::data("half".into())))
-        .expect("open");
-    frames
-        .unbounded_send(Err(Error::HttpProtocolError))
-        .expect("open");
-    let request = request(Method::POST, &format!("http://{server}/"))
-        .body(body)
-        .expect("valid");
+    frames.unbounded_send(Ok(Frame::data("half".into()))).expect("open");
+    frames.unbounded_send(Err(Error::HttpProtocolError)).expect("open");
+    let request = request(Method::POST, &format!("http://{server}/")).body(body).expect("valid");
     let error = exchange(&egress, request, None).await.expect_err("aborted");
     assert!(matches!(error, Error::HttpProtocolError), "{error}");
 }
@@ -250,14 +209,8 @@ async fn trailers_arrive() {
     )
     .await;
     let egress = Call::new().start();
-    let request = request(Method::GET, &format!("http://{server}/"))
-        .body(empty())
-        .expect("valid");
-    let body = egress
-        .send(request, None)
-        .await
-        .expect("a header")
-        .into_body();
+    let request = request(Method::GET, &format!("http://{server}/")).body(empty()).expect("valid");
+    let body = egress.send(request, None).await.expect("a header").into_body();
     let collected = body.collect().await.expect("complete");
     assert_eq!(collected.trailers().expect("trailers")["x-sum"], "7");
     assert_eq!(&collected.to_bytes()[..], b"ok");
@@ -266,46 +219,31 @@ async fn trailers_arrive() {
 #[tokio::test]
 async fn what_went_wrong_has_its_own_code() {
     let egress = Call::new().start();
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port")
-        .local_addr()
-        .expect("bound");
-    let error = get(&egress, &format!("http://{closed}/"))
-        .await
-        .expect_err("nobody listens");
+    let closed =
+        TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
+    let error = get(&egress, &format!("http://{closed}/")).await.expect_err("nobody listens");
     assert!(matches!(error, Error::ConnectionRefused), "{error}");
 
     let silent = listen(async |mut stream: TcpStream| {
         read_head(&mut stream).await;
     })
     .await;
-    let error = get(&egress, &format!("http://{silent}/"))
-        .await
-        .expect_err("hung up");
+    let error = get(&egress, &format!("http://{silent}/")).await.expect_err("hung up");
     assert!(matches!(error, Error::ConnectionTerminated), "{error}");
 
     let cut = listen(async |mut stream: TcpStream| {
         read_head(&mut stream).await;
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
-            .await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
     })
     .await;
-    let error = get(&egress, &format!("http://{cut}/"))
-        .await
-        .expect_err("cut short");
+    let error = get(&egress, &format!("http://{cut}/")).await.expect_err("cut short");
     assert!(matches!(error, Error::HttpResponseIncomplete), "{error}");
 
     let garbage = serve_bytes("SSH-2.0-OpenSSH_9.6\r\n\r\n").await;
-    let error = get(&egress, &format!("http://{garbage}/"))
-        .await
-        .expect_err("not HTTP");
+    let error = get(&egress, &format!("http://{garbage}/")).await.expect_err("not HTTP");
     assert!(matches!(error, Error::HttpProtocolError), "{error}");
 
     let plain = serve_paths().await;
-    let error = get(&egress, &format!("https://{plain}/"))
-        .await
-        .expect_err("not TLS");
+    let error = get(&egress, &format!("https://{plain}/")).await.expect_err("not TLS");
     assert!(matches!(error, Error::TlsProtocolError), "{error}");
 }

@@ -17,9 +17,7 @@ fn patient(change: impl FnOnce(&mut EgressOptions)) -> CallEgress {
 async fn first_byte() {
     let server = serve_bytes("").await;
     let egress = patient(|options| options.first_byte_timeout = SHORT);
-    let error = get(&egress, &format!("http://{server}/"))
-        .await
-        .expect_err("silence");
+    let error = get(&egress, &format!("http://{server}/")).await.expect_err("silence");
     assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
 }
 
@@ -27,21 +25,9 @@ async fn first_byte() {
 async fn idle_in_the_middle_of_a_body() {
     let server = serve_bytes("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
     let egress = patient(|options| options.idle_timeout = SHORT);
-    let request = request(Method::GET, &format!("http://{server}/"))
-        .body(empty())
-        .expect("valid");
-    let mut body = egress
-        .send(request, None)
-        .await
-        .expect("a header")
-        .into_body();
-    let first = body
-        .frame()
-        .await
-        .expect("a frame")
-        .expect("data")
-        .into_data()
-        .expect("data");
+    let request = request(Method::GET, &format!("http://{server}/")).body(empty()).expect("valid");
+    let mut body = egress.send(request, None).await.expect("a header").into_body();
+    let first = body.frame().await.expect("a frame").expect("data").into_data().expect("data");
     assert_eq!(&first[..], b"half");
     let error = body.frame().await.expect("an error").expect_err("silence");
     assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
@@ -58,9 +44,7 @@ async fn total_over_a_body_that_never_ends() {
     })
     .await;
     let egress = patient(|options| options.total_timeout = SHORT);
-    let error = get(&egress, &format!("http://{server}/"))
-        .await
-        .expect_err("endless");
+    let error = get(&egress, &format!("http://{server}/")).await.expect_err("endless");
     assert!(matches!(error, Error::HttpResponseTimeout), "{error}");
 }
 
@@ -68,9 +52,7 @@ async fn total_over_a_body_that_never_ends() {
 async fn connecting() {
     // A listener that does not accept, with its queue of connections filled.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind("127.0.0.1:0".parse().expect("an address"))
-        .expect("a free port");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let listener = socket.listen(1).expect("listening");
     let server = listener.local_addr().expect("bound");
     let mut filled = Vec::new();
@@ -84,14 +66,9 @@ async fn connecting() {
     assert!(matches!(error, Error::ConnectionTimeout), "{error}");
 
     let guests = patient(|options| options.connect_timeout = LONG);
-    let shorter = RequestOptions {
-        connect_timeout: Some(SHORT),
-        ..Default::default()
-    };
+    let shorter = RequestOptions { connect_timeout: Some(SHORT), ..Default::default() };
     let request = request(Method::GET, &url).body(empty()).expect("valid");
-    let error = exchange(&guests, request, Some(shorter))
-        .await
-        .expect_err("no connection");
+    let error = exchange(&guests, request, Some(shorter)).await.expect_err("no connection");
     assert!(matches!(error, Error::ConnectionTimeout), "{error}");
 }
 
@@ -101,14 +78,9 @@ async fn guests_shorten_and_never_lengthen() {
     let url = format!("http://{server}/");
     for (operator, guest) in [(LONG, SHORT), (SHORT, LONG)] {
         let egress = patient(|options| options.first_byte_timeout = operator);
-        let options = RequestOptions {
-            first_byte_timeout: Some(guest),
-            ..Default::default()
-        };
+        let options = RequestOptions { first_byte_timeout: Some(guest), ..Default::default() };
         let request = request(Method::GET, &url).body(empty()).expect("valid");
-        let error = exchange(&egress, request, Some(options))
-            .await
-            .expect_err("silence");
+        let error = exchange(&egress, request, Some(options)).await.expect_err("silence");
         assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
     }
 }
