@@ -1,0 +1,23 @@
+;; Eight memories, more than a pool has room for, which grow in turn by 1 MiB.
+(module
+  (memory (export "memory") 1)
+  (memory $m1 1)
+  (memory $m2 1)
+  (memory $m3 1)
+  (memory $m4 1)
+  (memory $m5 1)
+  (memory $m6 1)
+  (memory $m7 1)
+  (;realloc;) (;resume;) (;cancel;)
+  (func (export "consort:agent-adapter/adapter@0.1.0#start") (param i32) (result i32)
+    (loop $again
+      (drop (memory.grow $m1 (i32.const 16)))
+      (drop (memory.grow $m2 (i32.const 16)))
+      (drop (memory.grow $m3 (i32.const 16)))
+      (drop (memory.grow $m4 (i32.const 16)))
+      (drop (memory.grow $m5 (i32.const 16)))
+      (drop (memory.grow $m6 (i32.const 16)))
+      (drop (memory.grow $m7 (i32.const 16)))
+      (br $again))
+    unreachable)
+)
