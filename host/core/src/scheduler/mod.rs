@@ -311,6 +311,10 @@ impl Scheduler {
         self.running -= 1;
         self.timers.clear(task);
         let stop = self.tasks[task.index()].stop.take();
+        if let (End::Pending { .. }, Some(why)) = (end, stop) {
+            // It was told to stop just when it left its work to the agent.
+            actions.push(Action::CancelRemote { task, why });
+        }
         match (end, stop) {
             (End::Succeeded, _) => self.succeed(now, task, actions),
             (_, Some(Stop::Cancelled)) => self.finish(task, Status::Cancelled, None, actions),
@@ -318,14 +322,10 @@ impl Scheduler {
                 self.finish(task, Status::Cancelled, self.failed_by, actions);
             }
             (End::Failed(retry), _) => self.attempt_failed(now, task, retry, actions),
-            (End::Pending { .. } | End::Aborted, Some(Stop::Timeout)) => {
-                if matches!(end, End::Pending { .. }) {
-                    actions.push(Action::CancelRemote { task, why: Stop::Timeout });
-                }
+            (End::Pending { poll_after }, None) => self.park_remote(now, task, poll_after),
+            (End::Pending { .. }, Some(Stop::Timeout)) | (End::Aborted, _) => {
                 self.attempt_failed(now, task, Retry::Yes, actions);
             }
-            (End::Pending { poll_after }, None) => self.park_remote(now, task, poll_after),
-            (End::Aborted, None) => self.attempt_failed(now, task, Retry::Yes, actions),
         }
     }
 

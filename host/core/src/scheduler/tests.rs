@@ -263,6 +263,20 @@ fn cancelling_ends_everything() {
 }
 
 #[test]
+fn an_attempt_that_turns_pending_while_it_is_stopped_is_stopped_at_the_agent() {
+    let mut cancelled = run("a", Rules::default());
+    cancelled.feed(Event::Cancel);
+    cancelled.end('a', End::Pending { poll_after: 1 });
+    cancelled.expect(
+        "start a1 by 0; abort a Cancelled; cancel remote a Cancelled; a Cancelled; run Cancelled",
+    );
+    run("a", Rules::default())
+        .at(1_000)
+        .end('a', End::Pending { poll_after: 1 })
+        .expect("start a1 by 0; abort a Timeout; cancel remote a Timeout; a Failed; run Failed");
+}
+
+#[test]
 fn tasks_without_work_finish_by_themselves() {
     let edit = |name, task: &mut TaskRules| {
         if name != 'b' {
