@@ -1,0 +1,43 @@
+//! What is printed, and where: results on standard output, everything else on
+//! standard error. Nobody reading any more is no error.
+
+use std::io::{self, ErrorKind, Write as _};
+
+use crate::error::CommandError;
+
+/// Prints a result.
+///
+/// # Errors
+///
+/// Standard output is full or broken, but not that its reader is gone.
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(CommandError::failed(format!("could not write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells the user something; where nobody listens, nothing is lost.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A text that came from elsewhere, without characters a terminal would obey.
+/// Line breaks and tabs stay.
+pub(crate) fn harmless(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[31mb\r\n\tc\u{9b}d"), "a\u{fffd}[31mb\u{fffd}\n\tc\u{fffd}d");
+    }
+}
