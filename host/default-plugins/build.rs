@@ -19,21 +19,12 @@ const PLUGINS: &[(&str, &str)] = &[
 fn main() {
     let crates: Vec<(String, String)> = PLUGINS
         .iter()
-        .map(|(kind, name)| {
-            (
-                format!("consort-{kind}-{name}"),
-                format!("plugins/{kind}s/{name}"),
-            )
-        })
+        .map(|(kind, name)| (format!("consort-{kind}-{name}"), format!("plugins/{kind}s/{name}")))
         .collect();
     let guests: Vec<GuestCrate<'_>> = PLUGINS
         .iter()
         .zip(&crates)
-        .map(|((_, name), (package, path))| GuestCrate {
-            name,
-            package,
-            path,
-        })
+        .map(|((_, name), (package, path))| GuestCrate { name, package, path })
         .collect();
     embed(&build_or_exit(&guests)).expect("OUT_DIR can be written to");
 }

@@ -12,17 +12,13 @@ pub(crate) fn workspace() -> PathBuf {
 /// directory, so that neither waits for the other's lock.
 pub(crate) fn nested_target(workspace: &Path) -> PathBuf {
     let outer = std::env::var_os("OUT_DIR").and_then(|out| outer_target(Path::new(&out)));
-    outer
-        .unwrap_or_else(|| workspace.join("target"))
-        .join("plugins")
+    outer.unwrap_or_else(|| workspace.join("target")).join("plugins")
 }
 
 /// The target directory that holds this `OUT_DIR`, however it was chosen: cargo
 /// marks it as a cache.
 fn outer_target(out: &Path) -> Option<PathBuf> {
-    out.ancestors()
-        .find(|dir| dir.join("CACHEDIR.TAG").is_file())
-        .map(Path::to_owned)
+    out.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
 }
 
 #[cfg(test)]

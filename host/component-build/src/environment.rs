@@ -62,10 +62,7 @@ pub(crate) fn hide_paths(command: &mut Command, workspace: &Path) {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let mut flags = vec![format!(
-        "--remap-path-prefix={}=/consort",
-        workspace.display()
-    )];
+    let mut flags = vec![format!("--remap-path-prefix={}=/consort", workspace.display())];
     if let Some(home) = cargo_home {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }

@@ -92,11 +92,7 @@ impl fmt::Display for Error {
                 write!(f, "could not compile the plugins {}", packages.join(", "))
             }
             Self::Read { path, source } => {
-                write!(
-                    f,
-                    "could not read the component {}: {source}",
-                    path.display()
-                )
+                write!(f, "could not read the component {}: {source}", path.display())
             }
         }
     }
@@ -114,10 +110,7 @@ pub fn build(crates: &[GuestCrate<'_>]) -> Result<Vec<Built>, Error> {
     let target = directories::nested_target(&workspace);
     compile(&workspace, &target, crates)?;
     let artifacts = target.join(TARGET).join("plugin");
-    crates
-        .iter()
-        .map(|guest| collect(&artifacts, guest))
-        .collect()
+    crates.iter().map(|guest| collect(&artifacts, guest)).collect()
 }
 
 /// Like [`build`], for build scripts that have nothing to add: an error is
@@ -132,17 +125,8 @@ pub fn build_or_exit(crates: &[GuestCrate<'_>]) -> Vec<Built> {
 }
 
 fn rerun_if_changed(workspace: &Path, crates: &[GuestCrate<'_>]) {
-    let shared = [
-        "plugins/sdk",
-        "wit",
-        "Cargo.toml",
-        "Cargo.lock",
-        "rust-toolchain.toml",
-    ];
-    for path in shared
-        .into_iter()
-        .chain(crates.iter().map(|guest| guest.path))
-    {
+    let shared = ["plugins/sdk", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+    for path in shared.into_iter().chain(crates.iter().map(|guest| guest.path)) {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
 }
@@ -153,59 +137,34 @@ fn check_target() -> Result<(), Error> {
     let output = Command::new(&rustc)
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
-        .map_err(|source| Error::Run {
-            program: rustc.to_string_lossy().into(),
-            source,
-        })?;
+        .map_err(|source| Error::Run { program: rustc.to_string_lossy().into(), source })?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    if output.status.success() && libraries.is_dir() {
-        Ok(())
-    } else {
-        Err(Error::MissingTarget)
-    }
+    if output.status.success() && libraries.is_dir() { Ok(()) } else { Err(Error::MissingTarget) }
 }
 
 fn compile(workspace: &Path, target: &Path, crates: &[GuestCrate<'_>]) -> Result<(), Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
-    command
-        .current_dir(workspace)
-        .args(["build", "--locked", "--lib", "--profile", "plugin"]);
-    command
-        .args(["--target", TARGET])
-        .arg("--target-dir")
-        .arg(target);
+    command.current_dir(workspace).args(["build", "--locked", "--lib", "--profile", "plugin"]);
+    command.args(["--target", TARGET]).arg("--target-dir").arg(target);
     for guest in crates {
         command.args(["--package", guest.package]);
     }
     environment::clean(&mut command);
     environment::hide_paths(&mut command, workspace);
-    let status = command.status().map_err(|source| Error::Run {
-        program: cargo.to_string_lossy().into(),
-        source,
-    })?;
+    let status = command
+        .status()
+        .map_err(|source| Error::Run { program: cargo.to_string_lossy().into(), source })?;
     if status.success() {
         return Ok(());
     }
-    Err(Error::Compile {
-        packages: crates
-            .iter()
-            .map(|guest| guest.package.to_owned())
-            .collect(),
-    })
+    Err(Error::Compile { packages: crates.iter().map(|guest| guest.package.to_owned()).collect() })
 }
 
 fn collect(artifacts: &Path, guest: &GuestCrate<'_>) -> Result<Built, Error> {
     let path = artifacts.join(format!("{}.wasm", guest.package.replace('-', "_")));
-    let bytes = fs::read(&path).map_err(|source| Error::Read {
-        path: path.clone(),
-        source,
-    })?;
-    Ok(Built {
-        name: guest.name.to_owned(),
-        path,
-        digest: digest(&bytes),
-    })
+    let bytes = fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    Ok(Built { name: guest.name.to_owned(), path, digest: digest(&bytes) })
 }
 
 /// The digest plugins are known by: `sha256:` and 64 hexadecimal digits.
@@ -223,10 +182,7 @@ mod tests {
     fn a_missing_target_says_what_to_run() {
         let message = Error::MissingTarget.to_string();
         let commands: Vec<&str> = message.lines().map(str::trim).collect();
-        assert!(
-            commands.contains(&"rustup target add wasm32-wasip2"),
-            "{message}"
-        );
+        assert!(commands.contains(&"rustup target add wasm32-wasip2"), "{message}");
         assert!(message.contains("cargo xtask demo"), "{message}");
     }
 

@@ -28,10 +28,7 @@ mod tests {
     fn manifests_say_the_name_the_plugin_is_known_by() {
         for (name, _, component) in DEFAULT_PLUGINS {
             let text = String::from_utf8_lossy(component);
-            let section = text
-                .split("consort:manifest")
-                .nth(1)
-                .expect("a manifest is embedded");
+            let section = text.split("consort:manifest").nth(1).expect("a manifest is embedded");
             assert!(section.contains(&format!("\"name\": \"{name}\"")), "{name}");
         }
     }
@@ -41,10 +38,7 @@ mod tests {
         let workspace = env!("CARGO_MANIFEST_DIR").strip_suffix("/host/default-plugins");
         let workspace = workspace.expect("this crate is in host/default-plugins");
         for (name, _, component) in DEFAULT_PLUGINS {
-            assert!(
-                !String::from_utf8_lossy(component).contains(workspace),
-                "{name}"
-            );
+            assert!(!String::from_utf8_lossy(component).contains(workspace), "{name}");
         }
     }
 }

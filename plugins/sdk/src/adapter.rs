@@ -89,11 +89,7 @@ impl Step {
     /// The work is finished and this is the result; nothing is known of its
     /// cost.
     pub fn done(output: impl Into<Payload>) -> Self {
-        Self::Done(Outcome {
-            output: output.into(),
-            usage: None,
-            spawn: Vec::new(),
-        })
+        Self::Done(Outcome { output: output.into(), usage: None, spawn: Vec::new() })
     }
 
     /// The work is finished and the result is plain text.
@@ -112,12 +108,8 @@ impl Step {
 
 impl Usage {
     /// Nothing known yet; fields are filled in one by one.
-    pub const UNKNOWN: Self = Self {
-        input_tokens: None,
-        output_tokens: None,
-        cost: None,
-        model: None,
-    };
+    pub const UNKNOWN: Self =
+        Self { input_tokens: None, output_tokens: None, cost: None, model: None };
 
     /// Whether the agent reported nothing at all.
     pub fn is_unknown(&self) -> bool {
@@ -152,10 +144,7 @@ mod tests {
         let call = invocation("")
             .after("count", Payload::Json("3".into()))
             .after("note", Payload::Text("hi".into()));
-        assert_eq!(
-            Value::Object(call.results().unwrap()),
-            json!({"count": 3, "note": "hi"})
-        );
+        assert_eq!(Value::Object(call.results().unwrap()), json!({"count": 3, "note": "hi"}));
     }
 
     #[test]

@@ -23,11 +23,8 @@ fn describe(text: &str, error: &serde_json::Error) -> String {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string();
     let message = message.strip_suffix(&place).unwrap_or(&message);
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let end = text.floor_char_boundary(before + error.column());
     let start = text.floor_char_boundary(end.saturating_sub(EXCERPT));
     match text.get(start..end) {
@@ -73,15 +70,7 @@ mod tests {
             message(r#"{"model":"m","temperature":"hot"}"#),
             r#"the configuration is not valid: invalid type: string "hot", expected f64, near '{"model":"m","temperature":"hot"'"#
         );
-        assert!(
-            message("{\n}").contains("missing field `model`"),
-            "{}",
-            message("{\n}")
-        );
-        assert!(
-            message("").starts_with("the configuration is not valid: EOF"),
-            "{}",
-            message("")
-        );
+        assert!(message("{\n}").contains("missing field `model`"), "{}", message("{\n}"));
+        assert!(message("").starts_with("the configuration is not valid: EOF"), "{}", message(""));
     }
 }

@@ -57,14 +57,7 @@ impl<T: Transformer> TransformerGuest for Exported<T> {
 #[macro_export]
 macro_rules! export_adapter {
     ($plugin:ty, $manifest:literal) => {
-        $crate::__export!(
-            $plugin,
-            $manifest,
-            Adapter,
-            "adapter",
-            adapter,
-            export_adapter_world
-        );
+        $crate::__export!($plugin, $manifest, Adapter, "adapter", adapter, export_adapter_world);
     };
 }
 

@@ -13,11 +13,7 @@ impl Problem {
     /// A problem without code and detail. `message` is one sentence for people,
     /// without a full stop and without secrets.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: None,
-            detail: None,
-        }
+        Self { message: message.into(), code: None, detail: None }
     }
 }
 
@@ -128,14 +124,10 @@ mod tests {
             .context("agent 'writer'");
         assert_eq!(failure.code(), Some("http-429"));
         assert_eq!(failure.message(), "agent 'writer': slow down");
-        let Failure::Throttled(throttle) = failure else {
-            panic!("{failure:?}")
-        };
+        let Failure::Throttled(throttle) = failure else { panic!("{failure:?}") };
         assert_eq!(throttle.retry_after, Some(1500));
 
-        let other = Failure::Other("odd".into())
-            .with_code("lost")
-            .context("here");
+        let other = Failure::Other("odd".into()).with_code("lost").context("here");
         assert_eq!((other.message(), other.code()), ("here: odd", None));
     }
 }

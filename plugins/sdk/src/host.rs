@@ -26,11 +26,7 @@ pub fn report(update: &Update) {
 
 /// Appends to the output that the task shows while it runs. Adapters only.
 pub fn report_partial(partial: impl Into<String>) {
-    report(&Update {
-        fraction: None,
-        message: None,
-        partial: Some(partial.into()),
-    });
+    report(&Update { fraction: None, message: None, partial: Some(partial.into()) });
 }
 
 /// Adds to a counter.

@@ -4,15 +4,8 @@
 
 use serde_json::{Map, Value};
 
-const FIELDS: &[&str] = &[
-    "name",
-    "version",
-    "kind",
-    "description",
-    "capabilities",
-    "config_schema",
-    "limits",
-];
+const FIELDS: &[&str] =
+    &["name", "version", "kind", "description", "capabilities", "config_schema", "limits"];
 const LIMITS: &[&str] = &[
     "fuel",
     "memory",
@@ -30,11 +23,7 @@ const RULE_FIELDS: &[&str] = &["host", "port", "scheme", "path", "method", "meth
 /// Panics with every problem of the manifest, if it has one.
 pub fn assert_valid(text: &str, kind: &str) {
     let problems = problems(text, kind);
-    assert!(
-        problems.is_empty(),
-        "the manifest is not valid:\n- {}",
-        problems.join("\n- ")
-    );
+    assert!(problems.is_empty(), "the manifest is not valid:\n- {}", problems.join("\n- "));
 }
 
 /// What is wrong with a manifest of a plugin of this kind, one line a problem.
@@ -46,11 +35,7 @@ pub fn problems(text: &str, kind: &str) -> Vec<String> {
     let mut found = Vec::new();
     unknown_fields("the manifest", &manifest, FIELDS, &mut found);
     for field in ["name", "version", "kind", "description"] {
-        if manifest
-            .get(field)
-            .and_then(Value::as_str)
-            .is_none_or(str::is_empty)
-        {
+        if manifest.get(field).and_then(Value::as_str).is_none_or(str::is_empty) {
             found.push(format!("'{field}' must be a string that is not empty"));
         }
     }
@@ -59,10 +44,7 @@ pub fn problems(text: &str, kind: &str) -> Vec<String> {
         found.push(format!("'kind' must be \"{kind}\", as the code exports"));
     }
     check_capabilities(manifest.get("capabilities"), &mut found);
-    if manifest
-        .get("config_schema")
-        .is_some_and(|schema| schema["type"] != "object")
-    {
+    if manifest.get("config_schema").is_some_and(|schema| schema["type"] != "object") {
         found.push("'config_schema' must be a JSON Schema of type \"object\"".into());
     }
     check_limits(manifest.get("limits"), &mut found);
@@ -75,22 +57,13 @@ fn unknown_fields(
     known: &[&str],
     found: &mut Vec<String>,
 ) {
-    for field in object
-        .keys()
-        .filter(|field| !known.contains(&field.as_str()))
-    {
-        found.push(format!(
-            "{place} has an unknown field '{field}'; known: {}",
-            known.join(", ")
-        ));
+    for field in object.keys().filter(|field| !known.contains(&field.as_str())) {
+        found.push(format!("{place} has an unknown field '{field}'; known: {}", known.join(", ")));
     }
 }
 
 fn check_name(manifest: &Map<String, Value>, found: &mut Vec<String>) {
-    let name = manifest
-        .get("name")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let name = manifest.get("name").and_then(Value::as_str).unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.len() > 64 || name.ends_with(".wasm") || !name.chars().all(is_plain) {
         found.push(format!(
@@ -137,9 +110,7 @@ fn check_limits(limits: Option<&Value>, found: &mut Vec<String>) {
     };
     unknown_fields("'limits'", limits, LIMITS, found);
     for (field, value) in limits.iter().filter(|(_, value)| !value.is_u64()) {
-        found.push(format!(
-            "'limits.{field}' is {value}; use a whole number that is not negative"
-        ));
+        found.push(format!("'limits.{field}' is {value}; use a whole number that is not negative"));
     }
 }
 

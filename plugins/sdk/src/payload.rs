@@ -49,11 +49,9 @@ impl Payload {
                 parse::<String>("the value", text).map(Cow::Owned)
             }
             Self::Json(text) => Ok(Cow::Borrowed(text)),
-            Self::Blob(blob) => std::str::from_utf8(&blob.data)
-                .map(Cow::Borrowed)
-                .map_err(|_| {
-                    Failure::invalid_input(format!("the value is {} and not text", blob.media_type))
-                }),
+            Self::Blob(blob) => std::str::from_utf8(&blob.data).map(Cow::Borrowed).map_err(|_| {
+                Failure::invalid_input(format!("the value is {} and not text", blob.media_type))
+            }),
         }
     }
 }
@@ -114,13 +112,8 @@ mod tests {
 
     #[test]
     fn base64_agrees_with_the_vectors_of_rfc_4648() {
-        let vectors = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ];
+        let vectors =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (data, text) in vectors {
             assert_eq!(base64(data.as_bytes()), text);
         }
@@ -128,37 +121,20 @@ mod tests {
 
     #[test]
     fn values_go_to_json_and_back() {
-        for payload in [
-            Payload::Text("a \"b\"".into()),
-            Payload::Json(r#"{"z":1,"a":[2]}"#.into()),
-        ] {
+        for payload in [Payload::Text("a \"b\"".into()), Payload::Json(r#"{"z":1,"a":[2]}"#.into())]
+        {
             assert_eq!(Payload::from(payload.to_value().unwrap()), payload);
         }
-        let blob = Payload::Blob(Blob {
-            media_type: "image/png".into(),
-            data: vec![1, 2, 3],
-        });
-        assert_eq!(
-            blob.to_value().unwrap(),
-            json!({"media_type": "image/png", "base64": "AQID"})
-        );
+        let blob = Payload::Blob(Blob { media_type: "image/png".into(), data: vec![1, 2, 3] });
+        assert_eq!(blob.to_value().unwrap(), json!({"media_type": "image/png", "base64": "AQID"}));
     }
 
     #[test]
     fn text_is_what_people_would_read() {
-        assert_eq!(
-            Payload::Json(r#" "a\nb""#.into()).to_text().unwrap(),
-            "a\nb"
-        );
+        assert_eq!(Payload::Json(r#" "a\nb""#.into()).to_text().unwrap(), "a\nb");
         assert_eq!(Payload::Json("[1]".into()).to_text().unwrap(), "[1]");
-        let bytes = Payload::Blob(Blob {
-            media_type: "image/png".into(),
-            data: vec![0xff],
-        });
-        assert_eq!(
-            bytes.to_text().unwrap_err().message(),
-            "the value is image/png and not text"
-        );
+        let bytes = Payload::Blob(Blob { media_type: "image/png".into(), data: vec![0xff] });
+        assert_eq!(bytes.to_text().unwrap_err().message(), "the value is image/png and not text");
     }
 
     #[test]

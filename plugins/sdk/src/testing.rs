@@ -54,11 +54,7 @@ impl Invocation {
 
     /// Adds the result of a dependency.
     pub fn after(mut self, name: &str, value: Payload) -> Self {
-        self.dependencies.push(Dependency {
-            name: name.into(),
-            task: name.into(),
-            value,
-        });
+        self.dependencies.push(Dependency { name: name.into(), task: name.into(), value });
         self
     }
 }
@@ -94,13 +90,7 @@ pub fn candidate(id: u32) -> Candidate {
 
 /// A snapshot of a run without names at this time.
 pub fn snapshot(now: i64) -> Snapshot {
-    Snapshot {
-        now,
-        names: Vec::new(),
-        ready: 0,
-        running: 0,
-        slots: 1,
-    }
+    Snapshot { now, names: Vec::new(), ready: 0, running: 0, slots: 1 }
 }
 
 /// The ids of a batch in the order in which these scores start them. Panics when
@@ -108,18 +98,12 @@ pub fn snapshot(now: i64) -> Snapshot {
 pub fn order(batch: &[Candidate], scores: Result<Vec<f64>, String>) -> Vec<u32> {
     let scores = scores.unwrap_or_else(|error| panic!("the policy failed: {error}"));
     assert_eq!(scores.len(), batch.len(), "one score for each candidate");
-    assert!(
-        scores.iter().all(|score| !score.is_nan()),
-        "a score is NaN: {scores:?}"
-    );
+    assert!(scores.iter().all(|score| !score.is_nan()), "a score is NaN: {scores:?}");
     let mut ranked: Vec<(&Candidate, f64)> = batch.iter().zip(scores).collect();
     ranked.sort_by(|(a, first), (b, second)| {
         second.total_cmp(first).then(a.ready_at.cmp(&b.ready_at))
     });
-    ranked
-        .into_iter()
-        .map(|(candidate, _)| candidate.id)
-        .collect()
+    ranked.into_iter().map(|(candidate, _)| candidate.id).collect()
 }
 
 type Reply = Result<(u16, Headers, Vec<Result<Vec<u8>, Failure>>), Failure>;
@@ -156,9 +140,7 @@ impl FakeAgent {
         chunks: Vec<Result<Vec<u8>, Failure>>,
     ) -> Self {
         let headers = headers.iter().copied().collect();
-        self.replies
-            .borrow_mut()
-            .push_back(Ok((status, headers, chunks)));
+        self.replies.borrow_mut().push_back(Ok((status, headers, chunks)));
         self
     }
 
@@ -209,9 +191,7 @@ pub fn set_config(config: impl ToString) {
 }
 
 pub(crate) fn config() -> String {
-    RECORDINGS
-        .with_borrow(|recordings| recordings.config.clone())
-        .unwrap_or_else(|| "{}".into())
+    RECORDINGS.with_borrow(|recordings| recordings.config.clone()).unwrap_or_else(|| "{}".into())
 }
 
 pub(crate) fn record_log(level: Level, message: &str) {

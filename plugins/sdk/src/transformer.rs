@@ -45,9 +45,7 @@ mod tests {
     impl Transformer for Append {
         fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure> {
             let config: Config = context.parse_config()?;
-            Ok(Payload::Text(
-                value.to_text()?.into_owned() + &config.suffix,
-            ))
+            Ok(Payload::Text(value.to_text()?.into_owned() + &config.suffix))
         }
     }
 
@@ -62,9 +60,6 @@ mod tests {
     fn a_configuration_that_does_not_fit_is_invalid_input() {
         let failure = Append::transform(Payload::Text(String::new()), context("{}")).unwrap_err();
         assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
-        assert!(
-            failure.message().contains("missing field `suffix`"),
-            "{failure:?}"
-        );
+        assert!(failure.message().contains("missing field `suffix`"), "{failure:?}");
     }
 }

@@ -70,13 +70,7 @@ mod tests {
             .with_input(Payload::Json("[1, {}]".into()))
             .after("text", Payload::Text("tab\t é \\".into()))
             .after("json", Payload::Json("null".into()))
-            .after(
-                "bytes",
-                Payload::Blob(Blob {
-                    media_type: "a/b".into(),
-                    data: vec![255],
-                }),
-            );
+            .after("bytes", Payload::Blob(Blob { media_type: "a/b".into(), data: vec![255] }));
         let expected = json!({
             "description": "say \"hi\"\n\u{1}",
             "input": [1, {}],
@@ -92,9 +86,6 @@ mod tests {
     #[test]
     fn a_task_without_dependencies_shows_none() {
         let call = invocation("").with_input(Payload::Text("x".into()));
-        assert_eq!(
-            echoed(call),
-            json!({"description": "", "input": "x", "dependencies": {}})
-        );
+        assert_eq!(echoed(call), json!({"description": "", "input": "x", "dependencies": {}}));
     }
 }

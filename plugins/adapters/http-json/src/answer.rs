@@ -21,29 +21,20 @@ pub(crate) fn read(config: &Config, body: &str) -> Result<Step, Failure> {
                 .with_detail(&json!({"body": excerpt(body)})));
         }
     };
-    if let Some(error) = config
-        .error
-        .as_deref()
-        .and_then(|path| find(&document, path))
+    if let Some(error) = config.error.as_deref().and_then(|path| find(&document, path))
         && is_something(error)
     {
         return Err(reported(error));
     }
     let path = config.answer.as_deref().unwrap_or_default();
     let Some(answer) = find(&document, path) else {
-        return Err(
-            Failure::permanent(format!("the agent's answer has nothing at '{path}'"))
-                .with_code("no-answer")
-                .with_detail(&json!({"body": excerpt(body)})),
-        );
+        return Err(Failure::permanent(format!("the agent's answer has nothing at '{path}'"))
+            .with_code("no-answer")
+            .with_detail(&json!({"body": excerpt(body)})));
     };
     let step = Step::done(Payload::from(answer.clone()));
     let usage = usage(&config.usage, &document);
-    Ok(if usage.is_unknown() {
-        step
-    } else {
-        step.with_usage(usage)
-    })
+    Ok(if usage.is_unknown() { step } else { step.with_usage(usage) })
 }
 
 fn is_something(value: &Value) -> bool {
@@ -60,9 +51,8 @@ fn is_something(value: &Value) -> bool {
 /// should have had, that decides the case.
 fn reported(error: &Value) -> Failure {
     let message = format!("the agent reported an error: {}", excerpt(&said(error)));
-    let status = ["code", "status", "status_code"]
-        .iter()
-        .find_map(|field| http_status(&error[field]));
+    let status =
+        ["code", "status", "status_code"].iter().find_map(|field| http_status(&error[field]));
     let failure = match status {
         Some(status) => failure_of(status, message, None),
         None => Failure::permanent(message).with_code("agent-error"),

@@ -46,9 +46,9 @@ impl Config {
             "PATCH" => Ok(Method::Patch),
             "GET" => Ok(Method::Get),
             "DELETE" => Ok(Method::Delete),
-            other => Err(invalid(format!(
-                "'method' is '{other}'; use POST, PUT, PATCH, GET or DELETE"
-            ))),
+            other => {
+                Err(invalid(format!("'method' is '{other}'; use POST, PUT, PATCH, GET or DELETE")))
+            }
         }
     }
 
@@ -58,9 +58,7 @@ impl Config {
         };
         match Duration::try_from_secs_f64(seconds) {
             Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
-            _ => Err(invalid(format!(
-                "'timeout' is {seconds}; use a number of seconds above 0"
-            ))),
+            _ => Err(invalid(format!("'timeout' is {seconds}; use a number of seconds above 0"))),
         }
     }
 }

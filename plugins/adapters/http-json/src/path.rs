@@ -11,13 +11,14 @@ pub(crate) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     }
     let path = path.strip_prefix("$.").unwrap_or(path);
     let segments = path.split(['.', '[']).filter(|segment| !segment.is_empty());
-    segments
-        .map(|segment| segment.strip_suffix(']').unwrap_or(segment))
-        .try_fold(document, |value, segment| match value {
+    segments.map(|segment| segment.strip_suffix(']').unwrap_or(segment)).try_fold(
+        document,
+        |value, segment| match value {
             Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
             Value::Object(fields) => fields.get(segment),
             _ => None,
-        })
+        },
+    )
 }
 
 #[cfg(test)]

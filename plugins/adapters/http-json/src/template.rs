@@ -11,20 +11,13 @@ use serde_json::{Map, Value, json};
 pub(crate) fn fill(template: &Value, call: &Invocation) -> Result<Value, Failure> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let filler = Filler {
-        environment,
-        context: minijinja::Value::from(Serde(context(call)?)),
-    };
+    let filler = Filler { environment, context: minijinja::Value::from(Serde(context(call)?)) };
     filler.fill(template, "body")
 }
 
 /// What expressions can name.
 fn context(call: &Invocation) -> Result<Value, Failure> {
-    let input = call
-        .input
-        .as_ref()
-        .map(|input| input.to_value())
-        .transpose()?;
+    let input = call.input.as_ref().map(|input| input.to_value()).transpose()?;
     let mut dependencies = Vec::with_capacity(call.dependencies.len());
     for dependency in &call.dependencies {
         let value = dependency.value.to_value()?;
@@ -61,17 +54,13 @@ impl Filler {
             }),
             Value::Array(items) => {
                 let filled = items.iter().enumerate();
-                filled
-                    .map(|(i, item)| self.fill(item, &format!("{place}[{i}]")))
-                    .collect()
+                filled.map(|(i, item)| self.fill(item, &format!("{place}[{i}]"))).collect()
             }
             Value::Object(fields) => {
                 let filled = fields.iter().map(|(name, field)| {
                     Ok((name.clone(), self.fill(field, &format!("{place}.{name}"))?))
                 });
-                filled
-                    .collect::<Result<Map<_, _>, Failure>>()
-                    .map(Value::Object)
+                filled.collect::<Result<Map<_, _>, Failure>>().map(Value::Object)
             }
             other => Ok(other.clone()),
         }
@@ -80,10 +69,7 @@ impl Filler {
     fn fill_string(&self, text: &str) -> Result<Value, Error> {
         match sole_expression(text) {
             Some(expression) => {
-                let value = self
-                    .environment
-                    .compile_expression(expression)?
-                    .eval(&self.context)?;
+                let value = self.environment.compile_expression(expression)?.eval(&self.context)?;
                 if value.is_undefined() {
                     let message = format!("there is nothing called '{}'", expression.trim());
                     return Err(Error::new(ErrorKind::UndefinedError, message));
@@ -91,10 +77,7 @@ impl Filler {
                 serde_json::to_value(value)
                     .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
             }
-            None => self
-                .environment
-                .render_str(text, &self.context)
-                .map(Value::String),
+            None => self.environment.render_str(text, &self.context).map(Value::String),
         }
     }
 }
@@ -116,9 +99,7 @@ mod tests {
 
     fn filled(template: Value) -> Result<Value, Failure> {
         let call = invocation("summarise \"it\"")
-            .with_input(Payload::Json(
-                r#"{"text": "long", "n": 3, "tags": ["z", "a"]}"#.into(),
-            ))
+            .with_input(Payload::Json(r#"{"text": "long", "n": 3, "tags": ["z", "a"]}"#.into()))
             .after("notes", Payload::Json("[1, 2.5, null]".into()))
             .after("draft", Payload::Text("words".into()));
         fill(&template, &call)
@@ -157,30 +138,19 @@ mod tests {
     #[test]
     fn text_of_the_task_is_not_a_template() {
         let call = invocation("{{ input }}");
-        assert_eq!(
-            fill(&json!("{{ description }}"), &call),
-            Ok(json!("{{ input }}"))
-        );
+        assert_eq!(fill(&json!("{{ description }}"), &call), Ok(json!("{{ input }}")));
     }
 
     #[test]
     fn a_task_without_input_has_null() {
-        assert_eq!(
-            fill(&json!({"i": "{{ input }}"}), &invocation("")),
-            Ok(json!({"i": null}))
-        );
+        assert_eq!(fill(&json!({"i": "{{ input }}"}), &invocation("")), Ok(json!({"i": null})));
     }
 
     #[test]
     fn a_name_that_does_not_exist_is_an_error_with_its_place() {
         let failure = filled(json!({"a": [{"b": "{{ inputs }}"}]})).unwrap_err();
         assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
-        assert!(
-            failure
-                .message()
-                .starts_with("'body.a[0].b' cannot be filled in"),
-            "{failure:?}"
-        );
+        assert!(failure.message().starts_with("'body.a[0].b' cannot be filled in"), "{failure:?}");
         let failure = filled(json!("{{ unfinished")).unwrap_err();
         assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
     }

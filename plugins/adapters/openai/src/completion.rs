@@ -16,19 +16,14 @@ pub(crate) fn read(response: Response) -> Result<Reply, Failure> {
     let choice = &body["choices"][0];
     let message = &choice["message"];
     if !message.is_object() {
-        return Err(
-            Failure::transient("the server answered without a message in it")
-                .with_code("malformed-response")
-                .with_detail(&body),
-        );
+        return Err(Failure::transient("the server answered without a message in it")
+            .with_code("malformed-response")
+            .with_detail(&body));
     }
     Ok(Reply {
         content: text(&message["content"]),
         refusal: text(&message["refusal"]),
-        tool_calls: message["tool_calls"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default(),
+        tool_calls: message["tool_calls"].as_array().cloned().unwrap_or_default(),
         finish_reason: choice["finish_reason"].as_str().map(str::to_owned),
         model: body["model"].as_str().map(str::to_owned),
         usage: body["usage"].clone(),
@@ -39,10 +34,7 @@ pub(crate) fn read(response: Response) -> Result<Reply, Failure> {
 pub(crate) fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
         _ => String::new(),
     }
 }

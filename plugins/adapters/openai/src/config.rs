@@ -49,17 +49,12 @@ impl Config {
             ("temperature", self.temperature.map(Value::from)),
             ("top_p", self.top_p.map(Value::from)),
             ("max_tokens", self.max_tokens.map(Value::from)),
-            (
-                "max_completion_tokens",
-                self.max_completion_tokens.map(Value::from),
-            ),
+            ("max_completion_tokens", self.max_completion_tokens.map(Value::from)),
             ("seed", self.seed.map(Value::from)),
             ("stop", self.stop.clone()),
             ("response_format", self.response_format()),
         ];
-        let written = written
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
+        let written = written.into_iter().filter_map(|(name, value)| Some((name, value?)));
         fields.extend(written.map(|(name, value)| (name.to_owned(), value)));
         fields
     }
@@ -76,8 +71,7 @@ impl Config {
 
     /// Whether the answer is to be JSON.
     pub(crate) fn wants_json(&self) -> bool {
-        self.response_format()
-            .is_some_and(|format| format["type"] != "text")
+        self.response_format().is_some_and(|format| format["type"] != "text")
     }
 
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, Failure> {

@@ -27,30 +27,12 @@ mod tests {
     #[test]
     fn any_base_url_leads_to_chat_completions() {
         for (written, meant) in [
-            (
-                "http://127.0.0.1:8080",
-                "http://127.0.0.1:8080/v1/chat/completions",
-            ),
-            (
-                "http://127.0.0.1:8080/",
-                "http://127.0.0.1:8080/v1/chat/completions",
-            ),
-            (
-                "https://api.example/v1",
-                "https://api.example/v1/chat/completions",
-            ),
-            (
-                "https://api.example/openai/v1/",
-                "https://api.example/openai/v1/chat/completions",
-            ),
-            (
-                "https://api.example/x/chat/completions",
-                "https://api.example/x/chat/completions",
-            ),
-            (
-                "https://a.example/d/gpt?v=1",
-                "https://a.example/d/gpt/chat/completions?v=1",
-            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1/chat/completions"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/v1/chat/completions"),
+            ("https://api.example/v1", "https://api.example/v1/chat/completions"),
+            ("https://api.example/openai/v1/", "https://api.example/openai/v1/chat/completions"),
+            ("https://api.example/x/chat/completions", "https://api.example/x/chat/completions"),
+            ("https://a.example/d/gpt?v=1", "https://a.example/d/gpt/chat/completions?v=1"),
         ] {
             assert_eq!(completions(written).unwrap(), meant, "{written}");
         }

@@ -32,14 +32,8 @@ pub(crate) fn in_good_answer(body: &Value) -> Option<Failure> {
 /// The failure that an error means when its status says nothing. Without a code
 /// it is `Transient`: the request was accepted, and then something went wrong.
 pub(crate) fn reported(error: &Value) -> Failure {
-    let error = if error["error"].is_null() {
-        error
-    } else {
-        &error["error"]
-    };
-    let status = status(&error["code"])
-        .or_else(|| status(&error["status"]))
-        .unwrap_or(500);
+    let error = if error["error"].is_null() { error } else { &error["error"] };
+    let status = status(&error["code"]).or_else(|| status(&error["status"])).unwrap_or(500);
     by_word(error, status, None).unwrap_or_else(|| {
         let message = format!("the server reported an error: {}", excerpt(&said(error)));
         failure_of(status, message, None).with_detail(&json!({"error": error}))
@@ -66,10 +60,8 @@ fn by_word(error: &Value, status: u16, wait: Option<Duration>) -> Option<Failure
         Failure::denied(format!("the account has no quota left: {message}"))
             .with_code("insufficient-quota")
     } else if is(&["content_filter", "content_policy_violation"]) {
-        Failure::permanent(format!(
-            "the server's content filter refused the task: {message}"
-        ))
-        .with_code("content-filter")
+        Failure::permanent(format!("the server's content filter refused the task: {message}"))
+            .with_code("content-filter")
     } else if is(&["model_not_found"]) {
         Failure::invalid_input(format!("the server does not have this model: {message}"))
             .with_code("model-not-found")

@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 
 /// The messages for a task.
 pub(crate) fn messages(call: &Invocation, system: Option<&str>) -> Result<Value, Failure> {
-    let mut user = UserMessage {
-        text: call.description.clone(),
-        images: Vec::new(),
-    };
+    let mut user = UserMessage { text: call.description.clone(), images: Vec::new() };
     if let Some(input) = &call.input {
         user.section("Input", input)?;
     }
@@ -45,15 +42,11 @@ impl UserMessage {
         self.text.push_str(&format!("## {heading}\n\n"));
         match value {
             Payload::Blob(Blob { media_type, data }) if media_type.starts_with("image/") => {
-                self.images
-                    .push(format!("data:{media_type};base64,{}", base64(data)));
-                self.text
-                    .push_str(&format!("(attached image {})", self.images.len()));
+                self.images.push(format!("data:{media_type};base64,{}", base64(data)));
+                self.text.push_str(&format!("(attached image {})", self.images.len()));
             }
             other => {
-                let text = other
-                    .to_text()
-                    .map_err(|failure| failure.context(heading))?;
+                let text = other.to_text().map_err(|failure| failure.context(heading))?;
                 self.text.push_str(&text);
             }
         }
@@ -66,9 +59,7 @@ impl UserMessage {
         }
         let image = |url| json!({"type": "image_url", "image_url": {"url": url}});
         let text = json!({"type": "text", "text": self.text});
-        std::iter::once(text)
-            .chain(self.images.into_iter().map(image))
-            .collect()
+        std::iter::once(text).chain(self.images.into_iter().map(image)).collect()
     }
 }
 
@@ -94,25 +85,16 @@ mod tests {
 
     #[test]
     fn an_image_is_attached() {
-        let image = Payload::Blob(Blob {
-            media_type: "image/png".into(),
-            data: vec![1, 2, 3],
-        });
+        let image = Payload::Blob(Blob { media_type: "image/png".into(), data: vec![1, 2, 3] });
         let messages = messages(&invocation("Look").after("plot", image), None).unwrap();
         let content = &messages[0]["content"];
-        assert_eq!(
-            content[0]["text"],
-            "Look\n\n## Result of plot\n\n(attached image 1)"
-        );
+        assert_eq!(content[0]["text"], "Look\n\n## Result of plot\n\n(attached image 1)");
         assert_eq!(content[1]["image_url"]["url"], "data:image/png;base64,AQID");
     }
 
     #[test]
     fn other_bytes_and_empty_tasks_are_refused() {
-        let pdf = Payload::Blob(Blob {
-            media_type: "application/pdf".into(),
-            data: vec![0xff],
-        });
+        let pdf = Payload::Blob(Blob { media_type: "application/pdf".into(), data: vec![0xff] });
         let failure = messages(&invocation("").after("paper", pdf), None).unwrap_err();
         assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
         let failure = messages(&invocation(""), None).unwrap_err();

@@ -25,15 +25,10 @@ pub(crate) fn finish(reply: Reply, config: &Config) -> Result<Step, Failure> {
     let detail = json!({"finish_reason": reply.finish_reason, "usage": reply.usage,
         "content": reply.content});
     let problem = |message: &str, code: &str| {
-        Err(Failure::permanent(message)
-            .with_code(code)
-            .with_detail(&detail))
+        Err(Failure::permanent(message).with_code(code).with_detail(&detail))
     };
     if reply.finish_reason.as_deref() == Some("content_filter") {
-        return problem(
-            "the server's content filter stopped the answer",
-            "content-filter",
-        );
+        return problem("the server's content filter stopped the answer", "content-filter");
     }
     if reply.content.is_empty() && !reply.refusal.is_empty() {
         return problem(&format!("the model refused: {}", reply.refusal), "refused");
@@ -45,16 +40,11 @@ pub(crate) fn finish(reply: Reply, config: &Config) -> Result<Step, Failure> {
         return problem(message, "answer-truncated");
     }
     if is_cut {
-        host::log(
-            Level::Warn,
-            "the answer was cut at its longest; raise 'max_tokens' for more",
-        );
+        host::log(Level::Warn, "the answer was cut at its longest; raise 'max_tokens' for more");
     }
     if is_empty && reply.finish_reason.is_none() {
-        return Err(
-            Failure::transient("the server answered without an answer in it")
-                .with_code("malformed-response"),
-        );
+        return Err(Failure::transient("the server answered without an answer in it")
+            .with_code("malformed-response"));
     }
     Ok(Step::done(output(reply, config.wants_json())?).with_usage(usage))
 }
@@ -73,11 +63,9 @@ fn output(reply: Reply, wants_json: bool) -> Result<Payload, Failure> {
     }
     match serde_json::from_str::<Value>(&reply.content) {
         Ok(_) => Ok(Payload::Json(reply.content)),
-        Err(error) => Err(
-            Failure::transient(format!("the model's answer is not JSON: {error}"))
-                .with_code("malformed-answer")
-                .with_detail(&json!({"content": reply.content})),
-        ),
+        Err(error) => Err(Failure::transient(format!("the model's answer is not JSON: {error}"))
+            .with_code("malformed-answer")
+            .with_detail(&json!({"content": reply.content}))),
     }
 }
 

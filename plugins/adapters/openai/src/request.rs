@@ -16,11 +16,8 @@ pub(crate) fn build(call: &Invocation, config: &Config) -> Result<Request, Failu
         body.insert("stream".into(), Value::Bool(true));
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
-    let accept = if config.stream {
-        "text/event-stream, application/json"
-    } else {
-        "application/json"
-    };
+    let accept =
+        if config.stream { "text/event-stream, application/json" } else { "application/json" };
     let mut request = Request::post(completions(call.endpoint()?)?)
         .header("accept", accept)
         .header("idempotency-key", call.idempotency_key.as_str());

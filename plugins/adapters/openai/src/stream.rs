@@ -44,13 +44,11 @@ fn parse(event: &Event) -> Result<Value, Failure> {
     match (failure, chunk) {
         (Some(failure), _) => Err(failure),
         (None, Some(chunk)) if event.name != "error" => Ok(chunk),
-        (None, chunk) if event.name == "error" => Err(error::reported(
-            &chunk.unwrap_or_else(|| Value::String(event.data.clone())),
-        )),
-        _ => Err(
-            Failure::transient("the server sent a piece of an answer that is not JSON")
-                .with_code("malformed-response"),
-        ),
+        (None, chunk) if event.name == "error" => {
+            Err(error::reported(&chunk.unwrap_or_else(|| Value::String(event.data.clone()))))
+        }
+        _ => Err(Failure::transient("the server sent a piece of an answer that is not JSON")
+            .with_code("malformed-response")),
     }
 }
 
@@ -96,10 +94,7 @@ fn add_tool_call(calls: &mut Vec<Value>, piece: &Value) {
     }
     append(&mut call["id"], &piece["id"]);
     append(&mut call["function"]["name"], &piece["function"]["name"]);
-    append(
-        &mut call["function"]["arguments"],
-        &piece["function"]["arguments"],
-    );
+    append(&mut call["function"]["arguments"], &piece["function"]["arguments"]);
 }
 
 fn append(whole: &mut Value, part: &Value) {

@@ -11,9 +11,7 @@ const SSE: &[(&str, &str)] = &[("content-type", "text/event-stream")];
 fn call(config: &Value) -> Invocation {
     let mut config = config.clone();
     config["model"] = json!("small");
-    invocation("Say hi")
-        .at("http://model.example/v1")
-        .configured(config)
+    invocation("Say hi").at("http://model.example/v1").configured(config)
 }
 
 fn done(step: Step) -> Outcome {
@@ -63,10 +61,7 @@ fn is_transient(result: Result<Outcome, Failure>) -> Failure {
 fn a_request_holds_what_was_configured_and_nothing_else() {
     let (body, request) = sent(json!({"api_key": "secret:k"}));
     assert_eq!(request.url(), "http://model.example/v1/chat/completions");
-    assert_eq!(
-        request.headers().get("authorization"),
-        Some("Bearer secret:k")
-    );
+    assert_eq!(request.headers().get("authorization"), Some("Bearer secret:k"));
     assert_eq!(request.headers().get("idempotency-key"), Some("run/task"));
     assert_eq!(
         body,
@@ -79,21 +74,12 @@ fn a_request_holds_what_was_configured_and_nothing_else() {
         "stop": ["\n"], "json_schema": {"type": "string"}, "stream": true,
         "headers": {"OpenAI-Organization": "org"}, "extra": {"n": 1, "seed": 8},
     }));
-    assert_eq!(
-        body["messages"][0],
-        json!({"role": "system", "content": "Be brief"})
-    );
+    assert_eq!(body["messages"][0], json!({"role": "system", "content": "Be brief"}));
     assert_eq!(body["temperature"], 0.0);
-    assert_eq!(
-        (&body["top_p"], &body["max_tokens"]),
-        (&json!(0.5), &json!(9))
-    );
+    assert_eq!((&body["top_p"], &body["max_tokens"]), (&json!(0.5), &json!(9)));
     assert_eq!((&body["seed"], &body["n"]), (&json!(7), &json!(1)));
     assert_eq!(body["stop"], json!(["\n"]));
-    assert_eq!(
-        body["response_format"]["json_schema"]["schema"],
-        json!({"type": "string"})
-    );
+    assert_eq!(body["response_format"]["json_schema"]["schema"], json!({"type": "string"}));
     assert_eq!(body["stream_options"], json!({"include_usage": true}));
     assert_eq!(request.headers().get("openai-organization"), Some("org"));
     assert_eq!(request.headers().get("authorization"), None);
@@ -113,27 +99,16 @@ fn the_answer_comes_with_what_it_cost() {
     assert_eq!(outcome.usage, Some(expected));
 
     let own = completion("hi").replace(r#""total_tokens":14"#, r#""cost":0.5"#);
-    assert_eq!(
-        answered(prices, 200, &own).unwrap().usage.unwrap().cost,
-        Some(0.5)
-    );
-    let usage = answered(json!({}), 200, &completion("hi"))
-        .unwrap()
-        .usage
-        .unwrap();
+    assert_eq!(answered(prices, 200, &own).unwrap().usage.unwrap().cost, Some(0.5));
+    let usage = answered(json!({}), 200, &completion("hi")).unwrap().usage.unwrap();
     assert_eq!(usage.cost, None);
 }
 
 #[test]
 fn a_list_of_parts_is_one_text() {
-    let body = completion("PARTS").replace(
-        r#""PARTS""#,
-        r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#,
-    );
-    assert_eq!(
-        answered(json!({}), 200, &body).unwrap().output,
-        Payload::Text("ab".into())
-    );
+    let body = completion("PARTS")
+        .replace(r#""PARTS""#, r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#);
+    assert_eq!(answered(json!({}), 200, &body).unwrap().output, Payload::Text("ab".into()));
 }
 
 #[test]
@@ -144,10 +119,7 @@ fn json_that_was_asked_for_is_json() {
     let failure = is_transient(answered(config, 200, &completion("Sure! {")));
     assert_eq!(failure.code(), Some("malformed-answer"));
     let text = json!({"response_format": {"type": "text"}});
-    assert_eq!(
-        answered(text, 200, &completion("1")).unwrap().output,
-        Payload::Text("1".into())
-    );
+    assert_eq!(answered(text, 200, &completion("1")).unwrap().output, Payload::Text("1".into()));
 }
 
 #[test]
@@ -155,11 +127,7 @@ fn a_cut_answer_is_kept_with_a_warning_or_explained() {
     let cut = completion("half a sent").replace("\"stop\"", "\"length\"");
     let outcome = answered(json!({}), 200, &cut).unwrap();
     assert_eq!(outcome.output, Payload::Text("half a sent".into()));
-    assert!(
-        take_log()
-            .iter()
-            .any(|(_, message)| message.contains("max_tokens"))
-    );
+    assert!(take_log().iter().any(|(_, message)| message.contains("max_tokens")));
 
     let empty = completion("").replace("\"stop\"", "\"length\"");
     for (config, body) in [(json!({}), &empty), (json!({"json_schema": {}}), &cut)] {
@@ -184,14 +152,9 @@ fn filters_and_refusals_are_permanent() {
 #[test]
 fn tool_calls_without_content_are_the_result() {
     let tools = r#""content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]"#;
-    let body = completion("X")
-        .replace(r#""content":"X""#, tools)
-        .replace("\"stop\"", "\"tool_calls\"");
-    let output = answered(json!({}), 200, &body)
-        .unwrap()
-        .output
-        .to_value()
-        .unwrap();
+    let body =
+        completion("X").replace(r#""content":"X""#, tools).replace("\"stop\"", "\"tool_calls\"");
+    let output = answered(json!({}), 200, &body).unwrap().output.to_value().unwrap();
     assert_eq!(output["tool_calls"][0]["function"]["name"], "f");
     assert!(output.get("content").is_none());
 }
@@ -210,10 +173,8 @@ fn errors_may_have_numbers_or_words_for_codes() {
     let error = |status: u16, error: Value| {
         answered(json!({}), status, &json!({"error": error}).to_string()).unwrap_err()
     };
-    let failure = error(
-        400,
-        json!({"code": 400, "message": "bad", "type": "invalid_request_error"}),
-    );
+    let failure =
+        error(400, json!({"code": 400, "message": "bad", "type": "invalid_request_error"}));
     assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
     assert_eq!(failure.code(), Some("http-400"));
     assert!(failure.message().ends_with(": bad"), "{failure:?}");
@@ -225,47 +186,21 @@ fn errors_may_have_numbers_or_words_for_codes() {
     );
     assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
     assert_eq!(failure.code(), Some("context-length-exceeded"));
-    assert!(
-        failure
-            .problem()
-            .unwrap()
-            .detail
-            .as_deref()
-            .unwrap()
-            .contains("900")
-    );
-    let failure = error(
-        400,
-        json!({"code": "context_length_exceeded", "message": "too long"}),
-    );
+    assert!(failure.problem().unwrap().detail.as_deref().unwrap().contains("900"));
+    let failure = error(400, json!({"code": "context_length_exceeded", "message": "too long"}));
     assert_eq!(failure.code(), Some("context-length-exceeded"));
 
-    assert!(matches!(
-        error(401, json!({"message": "bad key"})),
-        Failure::Denied(_)
-    ));
+    assert!(matches!(error(401, json!({"message": "bad key"})), Failure::Denied(_)));
     assert!(matches!(error(500, json!("oops")), Failure::Transient(_)));
-    assert!(matches!(
-        error(429, json!({"code": "429"})),
-        Failure::Throttled(_)
-    ));
-    assert!(matches!(
-        error(429, json!({"code": "insufficient_quota"})),
-        Failure::Denied(_)
-    ));
-    assert_eq!(
-        error(404, json!({"code": "model_not_found"})).code(),
-        Some("model-not-found")
-    );
+    assert!(matches!(error(429, json!({"code": "429"})), Failure::Throttled(_)));
+    assert!(matches!(error(429, json!({"code": "insufficient_quota"})), Failure::Denied(_)));
+    assert_eq!(error(404, json!({"code": "model_not_found"})).code(), Some("model-not-found"));
 }
 
 #[test]
 fn errors_that_are_not_json_are_quoted() {
     let failure = is_transient(answered(json!({}), 500, "Internal Server Error"));
-    assert!(
-        failure.message().ends_with("500: Internal Server Error"),
-        "{failure:?}"
-    );
+    assert!(failure.message().ends_with("500: Internal Server Error"), "{failure:?}");
 }
 
 #[test]
@@ -274,9 +209,7 @@ fn the_time_to_wait_is_found_under_either_name() {
         let server =
             FakeAgent::new().reply_with(429, &[(name, "3")], r#"{"error": {"code": "429"}}"#);
         let failure = ask(&call(&json!({})), &server).unwrap_err();
-        let Failure::Throttled(throttle) = failure else {
-            panic!("{failure:?}")
-        };
+        let Failure::Throttled(throttle) = failure else { panic!("{failure:?}") };
         assert_eq!(throttle.retry_after, Some(3000));
     }
 }
@@ -290,10 +223,7 @@ fn an_error_under_a_good_status_is_an_error() {
     assert!(matches!(error(json!(502)), Failure::Transient(_)));
     assert!(matches!(error(json!("429")), Failure::Throttled(_)));
     assert!(matches!(error(json!(null)), Failure::Transient(_)));
-    assert!(matches!(
-        error(json!("rate_limit_exceeded")),
-        Failure::Throttled(_)
-    ));
+    assert!(matches!(error(json!("rate_limit_exceeded")), Failure::Throttled(_)));
 }
 
 #[test]
@@ -313,15 +243,9 @@ fn a_stream_is_shown_piece_by_piece_and_kept_whole() {
     let outcome = streamed(json!({"stream": true}), &body).unwrap();
     assert_eq!(outcome.output, Payload::Text("Hello".into()));
     let usage = outcome.usage.unwrap();
-    assert_eq!(
-        (usage.input_tokens, usage.output_tokens),
-        (Some(3), Some(2))
-    );
+    assert_eq!((usage.input_tokens, usage.output_tokens), (Some(3), Some(2)));
     assert_eq!(usage.model.as_deref(), Some("small-2"));
-    let shown: Vec<_> = take_progress()
-        .into_iter()
-        .map(|update| update.partial.unwrap())
-        .collect();
+    let shown: Vec<_> = take_progress().into_iter().map(|update| update.partial.unwrap()).collect();
     assert_eq!(shown, ["Hel", "lo"]);
 }
 
@@ -373,11 +297,7 @@ fn tool_calls_are_put_together_from_a_stream() {
         chunk(json!({}), Some("tool_calls")),
     ]
     .concat();
-    let output = streamed(json!({"stream": true}), &body)
-        .unwrap()
-        .output
-        .to_value()
-        .unwrap();
+    let output = streamed(json!({"stream": true}), &body).unwrap().output.to_value().unwrap();
     assert_eq!(
         output,
         json!({"tool_calls": [{"id": "c1", "type": "function",

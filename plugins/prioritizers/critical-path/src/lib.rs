@@ -33,37 +33,18 @@ mod tests {
     use super::*;
 
     fn task(id: u32, remaining_path: u64, priority: u8) -> Candidate {
-        Candidate {
-            remaining_path,
-            priority,
-            ..candidate(id)
-        }
+        Candidate { remaining_path, priority, ..candidate(id) }
     }
 
     #[test]
     fn the_longest_path_goes_first_and_priority_breaks_ties() {
-        let batch = [
-            task(0, 999, 10),
-            task(1, 1_000, 1),
-            task(2, 1_000, 2),
-            task(3, 5_000, 1),
-        ];
-        assert_eq!(
-            order(&batch, CriticalPath::score(&batch, &snapshot(0))),
-            [3, 2, 1, 0]
-        );
+        let batch = [task(0, 999, 10), task(1, 1_000, 1), task(2, 1_000, 2), task(3, 5_000, 1)];
+        assert_eq!(order(&batch, CriticalPath::score(&batch, &snapshot(0))), [3, 2, 1, 0]);
     }
 
     #[test]
     fn endless_paths_still_have_an_order() {
-        let batch = [
-            task(0, u64::MAX, 1),
-            task(1, u64::MAX, 2),
-            task(2, LONGEST - 1, 10),
-        ];
-        assert_eq!(
-            order(&batch, CriticalPath::score(&batch, &snapshot(0))),
-            [1, 0, 2]
-        );
+        let batch = [task(0, u64::MAX, 1), task(1, u64::MAX, 2), task(2, LONGEST - 1, 10)];
+        assert_eq!(order(&batch, CriticalPath::score(&batch, &snapshot(0))), [1, 0, 2]);
     }
 }

@@ -21,13 +21,7 @@ pub struct Lines {
 impl Lines {
     /// Lines of a body that comes in these pieces.
     pub fn new(chunks: Chunks) -> Self {
-        Self {
-            chunks,
-            buffer: Vec::new(),
-            taken: 0,
-            searched: 0,
-            ended: false,
-        }
+        Self { chunks, buffer: Vec::new(), taken: 0, searched: 0, ended: false }
     }
 
     fn take(&mut self, end: usize) -> String {
@@ -58,10 +52,7 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
-            if let Some(found) = self.buffer[self.searched..]
-                .iter()
-                .position(|&b| b == b'\n')
-            {
+            if let Some(found) = self.buffer[self.searched..].iter().position(|&b| b == b'\n') {
                 let end = self.searched + found;
                 let line = self.take(end);
                 self.taken = end + 1;
@@ -98,10 +89,7 @@ mod tests {
     #[test]
     fn lines_do_not_depend_on_how_the_body_arrives() {
         let body = "one\r\ntwo\n\nthree é\nfour".as_bytes();
-        let whole: Vec<_> = lines(vec![Ok(body)])
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
+        let whole: Vec<_> = lines(vec![Ok(body)]).into_iter().map(Result::unwrap).collect();
         assert_eq!(whole, ["one", "two", "", "three é", "four"]);
         let bytes = body.chunks(1).map(Ok).collect();
         let bytewise: Vec<_> = lines(bytes).into_iter().map(Result::unwrap).collect();

@@ -203,9 +203,7 @@ mod tests {
     use crate::testing::FakeAgent;
 
     fn redirect(status: u16, to: &str) -> Vec<Request> {
-        let agent = FakeAgent::new()
-            .reply_with(status, &[("location", to)], "")
-            .reply(200, "here");
+        let agent = FakeAgent::new().reply_with(status, &[("location", to)], "").reply(200, "here");
         let response = Request::post("https://agent.example/a/b?q=1")
             .bearer("secret")
             .header("x-api-key", "secret")
@@ -222,19 +220,14 @@ mod tests {
         assert_eq!(requests[1].url, "https://agent.example/c");
         assert_eq!(requests[1].method, Method::Post);
         assert_eq!(requests[1].body, b"body");
-        assert_eq!(
-            requests[1].headers.get("authorization"),
-            Some("Bearer secret")
-        );
+        assert_eq!(requests[1].headers.get("authorization"), Some("Bearer secret"));
     }
 
     #[test]
     fn a_redirect_to_another_origin_drops_what_may_be_secret() {
-        for elsewhere in [
-            "https://other.example/",
-            "http://agent.example/",
-            "https://agent.example:8443/",
-        ] {
+        for elsewhere in
+            ["https://other.example/", "http://agent.example/", "https://agent.example:8443/"]
+        {
             let requests = redirect(308, elsewhere);
             let kept: Vec<_> = requests[1].headers.iter().map(|(name, _)| name).collect();
             assert_eq!(kept, ["content-type"], "to {elsewhere}");
@@ -257,9 +250,7 @@ mod tests {
         for _ in 0..6 {
             agent = agent.reply_with(302, &[("location", "/again")], "");
         }
-        let failure = Request::get("http://agent.example/")
-            .send(&agent)
-            .unwrap_err();
+        let failure = Request::get("http://agent.example/").send(&agent).unwrap_err();
         assert_eq!(failure.code(), Some("too-many-redirects"));
         assert_eq!(agent.requests().len(), 6);
     }

@@ -22,9 +22,7 @@ pub struct Headers(Vec<(String, String)>);
 impl Headers {
     /// The first value of this name, whatever its case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Sets a value, replacing all of this name.
@@ -40,20 +38,13 @@ impl Headers {
 
     /// All fields, name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(
-            fields
-                .into_iter()
-                .map(|(n, v)| (n.as_ref().to_ascii_lowercase(), v.into()))
-                .collect(),
-        )
+        Self(fields.into_iter().map(|(n, v)| (n.as_ref().to_ascii_lowercase(), v.into())).collect())
     }
 }
 
@@ -76,42 +67,25 @@ impl Response {
         headers: Headers,
         chunks: impl Iterator<Item = Result<Vec<u8>, Failure>> + 'static,
     ) -> Self {
-        Self {
-            status,
-            headers,
-            chunks: Box::new(chunks),
-        }
+        Self { status, headers, chunks: Box::new(chunks) }
     }
 
     /// Whether the media type of the body is this one, parameters aside.
     pub fn is(&self, media_type: &str) -> bool {
         let written = self.headers.get("content-type").unwrap_or_default();
-        written
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .eq_ignore_ascii_case(media_type)
+        written.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
     /// Lets a 2xx pass and turns every other status into the failure it means
     /// (see [`failure_of`]). The message quotes what the body says; the detail
     /// is `{status, body}`.
     pub fn success(self) -> Result<Self, Failure> {
-        if (200..300).contains(&self.status) {
-            Ok(self)
-        } else {
-            Err(self.into_failure())
-        }
+        if (200..300).contains(&self.status) { Ok(self) } else { Err(self.into_failure()) }
     }
 
     /// The failure that this status and body mean, as [`Self::success`] says.
     pub fn into_failure(self) -> Failure {
-        let Self {
-            status,
-            headers,
-            chunks,
-        } = self;
+        let Self { status, headers, chunks } = self;
         let body = beginning(chunks);
         let body: Value = serde_json::from_str(&body).unwrap_or(Value::String(body));
         let wait = retry_after(&headers);
@@ -119,10 +93,7 @@ impl Response {
         let message = if said.is_empty() {
             format!("the agent answered with HTTP status {status}")
         } else {
-            format!(
-                "the agent answered with HTTP status {status}: {}",
-                excerpt(&said)
-            )
+            format!("the agent answered with HTTP status {status}: {}", excerpt(&said))
         };
         failure_of(status, message, wait).with_detail(&json!({"status": status, "body": body}))
     }
@@ -150,11 +121,9 @@ impl Response {
         let body = self.bytes()?;
         serde_json::from_slice(&body).map_err(|error| {
             let quoted = excerpt(&String::from_utf8_lossy(&body));
-            Failure::transient(format!(
-                "the agent's answer is not the JSON expected: {error}"
-            ))
-            .with_code("malformed-response")
-            .with_detail(&json!({"body": quoted}))
+            Failure::transient(format!("the agent's answer is not the JSON expected: {error}"))
+                .with_code("malformed-response")
+                .with_detail(&json!({"body": quoted}))
         })
     }
 
@@ -219,19 +188,12 @@ fn beginning(chunks: Chunks) -> String {
 pub fn said(body: &Value) -> String {
     let message = match body {
         Value::String(text) => Some(text),
-        _ => [
-            "/error/message",
-            "/message",
-            "/error",
-            "/detail",
-            "/errors/0/message",
-            "/title",
-        ]
-        .iter()
-        .find_map(|place| match body.pointer(place) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        }),
+        _ => ["/error/message", "/message", "/error", "/detail", "/errors/0/message", "/title"]
+            .iter()
+            .find_map(|place| match body.pointer(place) {
+                Some(Value::String(text)) => Some(text),
+                _ => None,
+            }),
     };
     match message {
         Some(text) => text.trim().to_owned(),
@@ -257,11 +219,7 @@ mod tests {
 
     fn failure(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
         let agent = FakeAgent::new().reply_with(status, headers, body);
-        Request::get("http://agent.example/")
-            .send(&agent)
-            .unwrap()
-            .success()
-            .unwrap_err()
+        Request::get("http://agent.example/").send(&agent).unwrap().success().unwrap_err()
     }
 
     #[test]
@@ -298,14 +256,8 @@ mod tests {
     #[test]
     fn the_message_quotes_what_the_body_says() {
         for (body, quoted) in [
-            (
-                r#"{"error":{"code":400,"message":"too long","type":"x"}}"#,
-                ": too long",
-            ),
-            (
-                r#"{"error":"NotFound","message":"no such thing"}"#,
-                ": no such thing",
-            ),
+            (r#"{"error":{"code":400,"message":"too long","type":"x"}}"#, ": too long"),
+            (r#"{"error":"NotFound","message":"no such thing"}"#, ": no such thing"),
             (r#"{"error":"NotFound"}"#, ": NotFound"),
             (r#"{"detail":"bad body"}"#, ": bad body"),
             (r#"{"odd":1}"#, r#": {"odd":1}"#),
@@ -340,9 +292,7 @@ mod tests {
 
     #[test]
     fn media_types_compare_without_parameters() {
-        let headers = [("Content-Type", "Text/Event-Stream; charset=utf-8")]
-            .into_iter()
-            .collect();
+        let headers = [("Content-Type", "Text/Event-Stream; charset=utf-8")].into_iter().collect();
         let response = Response::new(200, headers, std::iter::empty());
         assert!(response.is("text/event-stream"));
         assert!(!response.is("application/json"));

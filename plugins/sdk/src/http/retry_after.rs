@@ -8,18 +8,15 @@ use crate::http::Headers;
 /// one they got from behind them.
 const NAMES: [&str; 2] = ["retry-after", "llm_provider-retry-after"];
 
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// How long the server asks to be left alone: in milliseconds (the unofficial
 /// `retry-after-ms`, which is the more precise), in seconds, or until a date, which
 /// counts from the server's own `Date` where there is one. A date in the past
 /// is zero; anything unintelligible is none.
 pub fn retry_after(headers: &Headers) -> Option<Duration> {
-    if let Some(millis) = headers
-        .get("retry-after-ms")
-        .and_then(|ms| ms.trim().parse::<f64>().ok())
+    if let Some(millis) = headers.get("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok())
     {
         return Duration::try_from_secs_f64(millis / 1000.0).ok();
     }
@@ -28,12 +25,10 @@ pub fn retry_after(headers: &Headers) -> Option<Duration> {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let until = parse_date(value)?;
-    let now = headers.get("date").and_then(parse_date).or_else(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .map(|now| now.as_secs())
-    })?;
+    let now = headers
+        .get("date")
+        .and_then(parse_date)
+        .or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|now| now.as_secs()))?;
     Some(Duration::from_secs(until.saturating_sub(now)))
 }
 
@@ -48,11 +43,7 @@ fn parse_date(text: &str) -> Option<u64> {
             if day.is_none() {
                 day = Some(number);
             } else {
-                year = Some(if word.len() == 2 {
-                    century(number)
-                } else {
-                    number
-                });
+                year = Some(if word.len() == 2 { century(number) } else { number });
             }
         } else if let Some(start) = word.get(..3) {
             let name = start.to_ascii_lowercase();
@@ -64,9 +55,7 @@ fn parse_date(text: &str) -> Option<u64> {
 }
 
 fn parse_time(text: &str) -> Option<u64> {
-    let mut parts = text
-        .split(':')
-        .map(|part| part.parse::<u64>().ok().filter(|&n| n <= 60));
+    let mut parts = text.split(':').map(|part| part.parse::<u64>().ok().filter(|&n| n <= 60));
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
     (hours < 24 && parts.next().is_none()).then_some(hours * 3600 + minutes * 60 + seconds)
 }
@@ -101,10 +90,7 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "2")]), Some(2000));
         assert_eq!(wait(&[("retry-after", " 0.25 ")]), Some(250));
         assert_eq!(wait(&[("llm_provider-retry-after", "7")]), Some(7000));
-        assert_eq!(
-            wait(&[("retry-after", "1"), ("retry-after-ms", "820")]),
-            Some(820)
-        );
+        assert_eq!(wait(&[("retry-after", "1"), ("retry-after-ms", "820")]), Some(820));
         assert_eq!(wait(&[("retry-after", "-1")]), None);
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[]), None);
@@ -118,29 +104,16 @@ mod tests {
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
         ] {
-            assert_eq!(
-                wait(&[date, ("retry-after", until)]),
-                Some(37_000),
-                "{until}"
-            );
+            assert_eq!(wait(&[date, ("retry-after", until)]), Some(37_000), "{until}");
         }
-        assert_eq!(
-            wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")]),
-            Some(0)
-        );
+        assert_eq!(wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")]), Some(0));
     }
 
     #[test]
     fn dates_are_counted_through_leap_years() {
         assert_eq!(parse_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(
-            parse_date("Tue, 29 Feb 2000 12:00:00 GMT"),
-            Some(951_825_600)
-        );
-        assert_eq!(
-            parse_date("Sun, 22 Nov 2026 00:00:00 GMT"),
-            Some(1_795_305_600)
-        );
+        assert_eq!(parse_date("Tue, 29 Feb 2000 12:00:00 GMT"), Some(951_825_600));
+        assert_eq!(parse_date("Sun, 22 Nov 2026 00:00:00 GMT"), Some(1_795_305_600));
         assert_eq!(parse_date("Sun, 22 Foo 2026 00:00:00 GMT"), None);
     }
 }

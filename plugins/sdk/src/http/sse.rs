@@ -95,10 +95,7 @@ mod tests {
         let body = ": heartbeat\n\nid: 1\ndata: \n\ndata: {\"a\":1}\n\ndata:[DONE]\n\n";
         assert_eq!(
             events(body),
-            [
-                ("message".into(), "{\"a\":1}".into()),
-                ("message".into(), "[DONE]".into())
-            ]
+            [("message".into(), "{\"a\":1}".into()), ("message".into(), "[DONE]".into())]
         );
     }
 

@@ -26,9 +26,7 @@ impl Url {
             Failure::invalid_input(format!("'{text}' is not a usable URL: {why}"))
                 .with_code("invalid-url")
         };
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| invalid("it has no scheme"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid("it has no scheme"))?;
         let scheme = match scheme {
             s if s.eq_ignore_ascii_case("http") => "http",
             s if s.eq_ignore_ascii_case("https") => "https",
@@ -39,30 +37,19 @@ impl Url {
             return Err(invalid("it has no host"));
         }
         if authority.contains('@') {
-            return Err(invalid(
-                "it holds a user name; send credentials in a header",
-            ));
+            return Err(invalid("it holds a user name; send credentials in a header"));
         }
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(invalid("it holds white space; write it as %20"));
         }
         let (path, query) = split_query(path);
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self {
-            scheme,
-            authority: authority.into(),
-            path: path.into(),
-            query: query.into(),
-        })
+        Ok(Self { scheme, authority: authority.into(), path: path.into(), query: query.into() })
     }
 
     /// Resolves what a `Location` header says (RFC 3986, section 5.2).
     pub fn join(&self, location: &str) -> Result<Self, Failure> {
-        if location
-            .split(['/', '?', '#'])
-            .next()
-            .is_some_and(|start| start.contains(':'))
-        {
+        if location.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':')) {
             return Self::parse(location);
         }
         if location.starts_with("//") {
@@ -74,17 +61,10 @@ impl Url {
         } else if path.starts_with('/') {
             without_dots(path)
         } else {
-            let folder = self
-                .path
-                .rfind('/')
-                .map_or("/", |slash| &self.path[..=slash]);
+            let folder = self.path.rfind('/').map_or("/", |slash| &self.path[..=slash]);
             without_dots(&format!("{folder}{path}"))
         };
-        Ok(Self {
-            path,
-            query: query.into(),
-            ..self.clone()
-        })
+        Ok(Self { path, query: query.into(), ..self.clone() })
     }
 
     /// Path and query as they go on the wire.
@@ -95,28 +75,18 @@ impl Url {
     /// Whether both name the same scheme, host and port.
     pub fn same_origin(&self, other: &Self) -> bool {
         self.scheme == other.scheme
-            && self
-                .without_default_port()
-                .eq_ignore_ascii_case(other.without_default_port())
+            && self.without_default_port().eq_ignore_ascii_case(other.without_default_port())
     }
 
     fn without_default_port(&self) -> &str {
-        let port = if self.scheme == "https" {
-            ":443"
-        } else {
-            ":80"
-        };
+        let port = if self.scheme == "https" { ":443" } else { ":80" };
         self.authority.strip_suffix(port).unwrap_or(&self.authority)
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}://{}{}{}",
-            self.scheme, self.authority, self.path, self.query
-        )
+        write!(f, "{}://{}{}{}", self.scheme, self.authority, self.path, self.query)
     }
 }
 
@@ -168,11 +138,7 @@ mod tests {
             ("g?to=http://z/", "http://a/b/c/g?to=http://z/"),
         ];
         for (reference, resolved) in cases {
-            assert_eq!(
-                base.join(reference).unwrap().to_string(),
-                resolved,
-                "{reference}"
-            );
+            assert_eq!(base.join(reference).unwrap().to_string(), resolved, "{reference}");
         }
     }
 

@@ -23,9 +23,7 @@ const WRITE: usize = 4096;
 pub(super) fn exchange(request: &Request) -> Result<Response, Failure> {
     let deadline = Deadline::after(request.timeout);
     let outgoing = outgoing(request)?;
-    let body = outgoing
-        .body()
-        .map_err(|()| unusable(request, "its body was taken twice"))?;
+    let body = outgoing.body().map_err(|()| unusable(request, "its body was taken twice"))?;
     let options = options(request.timeout);
     let future = outgoing_handler::handle(outgoing, Some(options))
         .map_err(|code| explain(request, &code))?;
@@ -70,22 +68,12 @@ fn outgoing(request: &Request) -> Result<OutgoingRequest, Failure> {
         set("content-length", &request.body.len().to_string())?;
     }
     let outgoing = OutgoingRequest::new(fields);
-    let scheme = if url.scheme == "https" {
-        Scheme::Https
-    } else {
-        Scheme::Http
-    };
+    let scheme = if url.scheme == "https" { Scheme::Https } else { Scheme::Http };
     let refused = |()| unusable(request, "its URL is not accepted");
-    outgoing
-        .set_method(&method(request.method))
-        .map_err(refused)?;
+    outgoing.set_method(&method(request.method)).map_err(refused)?;
     outgoing.set_scheme(Some(&scheme)).map_err(refused)?;
-    outgoing
-        .set_authority(Some(&url.authority))
-        .map_err(refused)?;
-    outgoing
-        .set_path_with_query(Some(&url.path_and_query()))
-        .map_err(refused)?;
+    outgoing.set_authority(Some(&url.authority)).map_err(refused)?;
+    outgoing.set_path_with_query(Some(&url.path_and_query())).map_err(refused)?;
     Ok(outgoing)
 }
 
@@ -130,9 +118,7 @@ fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), ErrorCode> {
 
 fn headers(response: &IncomingResponse) -> Headers {
     let fields = response.headers().entries().into_iter();
-    fields
-        .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
-        .collect()
+    fields.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect()
 }
 
 /// The pieces of a response's body. Fields are dropped in order: the stream is
@@ -154,17 +140,8 @@ impl Body {
         let taken = |()| broken(request, "its body was taken twice");
         let body = response.consume().map_err(taken)?;
         let stream = body.stream().map_err(taken)?;
-        let request = Request {
-            body: Vec::new(),
-            ..request.clone()
-        };
-        Ok(Self {
-            stream: Some(stream),
-            _body: body,
-            _response: response,
-            deadline,
-            request,
-        })
+        let request = Request { body: Vec::new(), ..request.clone() };
+        Ok(Self { stream: Some(stream), _body: body, _response: response, deadline, request })
     }
 }
 

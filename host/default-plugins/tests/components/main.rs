@@ -1,0 +1,5 @@
+//! The default plugins as components, in a real host.
+
+mod network;
+mod offline;
+mod support;
