@@ -56,7 +56,7 @@ pub enum FaultKind {
     Trap {
         /// wasmtime's name of the trap.
         reason: String,
-        /// The last line the guest wrote to standard error, which is where
+        /// The last telling line the guest wrote to standard error, which is where
         /// language runtimes explain themselves.
         stderr: Option<String>,
     },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::egress::{Denial, EgressReport, Overrun};
 use crate::error::{CallError, Fault, FaultKind};
@@ -55,7 +56,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) function: &'static str,
     pub(crate) phase: Phase,
     pub(crate) limits: &'a Limits,
-    /// The last line of standard error.
+    /// The line of standard error that explains most.
     pub(crate) stderr: Option<String>,
     /// What became of its requests.
     pub(crate) egress: EgressReport,
@@ -78,9 +79,7 @@ impl Circumstances<'_> {
         let kind = self.kind(error, backtrace.is_some());
         let kind = match kind {
             // Guests that are refused something tend to give up in a panic.
-            FaultKind::Trap { .. } | FaultKind::Exit { .. } => {
-                self.refusal().unwrap_or(kind)
-            }
+            FaultKind::Trap { .. } | FaultKind::Exit { .. } => self.refusal().unwrap_or(kind),
             kind => kind,
         };
         self.fault(kind, backtrace.map(render).unwrap_or_default())
@@ -114,6 +113,11 @@ impl Circumstances<'_> {
             FaultKind::Host(root_cause(error))
         } else if is_lifting_budget(error) {
             lifting_budget(self.limits, inside_guest)
+        } else if let Some(FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
+            // Stopped at the header that did not fit; its size is not said.
+            let allowed = self.limits.headers;
+            let used = allowed.saturating_add(1);
+            FaultKind::Limit { limit: LimitKind::Headers, allowed, used }
         } else if inside_guest {
             // A function of the host refused what the guest handed it.
             FaultKind::Trap { reason: root_cause(error), stderr: self.stderr.take() }
@@ -153,14 +157,14 @@ fn root_cause(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }
 
-/// One frame a line: `module!function + offset`.
+/// One frame a line: `module!function at offset`, Rust names readable.
 fn render(backtrace: &WasmBacktrace) -> String {
     let mut text = String::new();
     for frame in backtrace.frames() {
         let module = frame.module().name().unwrap_or("module");
         match frame.func_name() {
             Some(name) => {
-                let _ = write!(text, "{module}!{name}");
+                let _ = write!(text, "{module}!{:#}", rustc_demangle::demangle(name));
             }
             None => {
                 let _ = write!(text, "{module}!function {}", frame.func_index());

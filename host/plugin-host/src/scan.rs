@@ -7,6 +7,8 @@ use crate::error::LoadError;
 use crate::manifest::{Kind, Manifest};
 
 const MANIFEST_SECTION: &str = "consort:manifest";
+/// The most a manifest may hold, in bytes.
+const MANIFEST_SIZE: usize = 1 << 20;
 
 /// The exports that make a component a plugin, without their versions.
 const CONTRACTS: [(&str, Kind); 3] = [
@@ -38,10 +40,17 @@ pub(crate) fn scan(label: &str, fallback: &str, bytes: &[u8]) -> Result<Scan, Lo
             sections.manifests.len()
         )));
     }
-    let declared =
-        sections.manifests.first().map(|json| Manifest::parse(json)).transpose().map_err(invalid)?;
-    let (kind, export) =
-        contract_of(label, &sections.exports, declared.as_ref().map(|m| m.kind))?;
+    if let Some(manifest) = sections.manifests.first().filter(|m| m.len() > MANIFEST_SIZE) {
+        let bytes = manifest.len();
+        return Err(invalid(format!("it has {bytes} bytes, more than {MANIFEST_SIZE}")));
+    }
+    let declared = sections
+        .manifests
+        .first()
+        .map(|json| Manifest::parse(json))
+        .transpose()
+        .map_err(invalid)?;
+    let (kind, export) = contract_of(label, &sections.exports, declared.as_ref().map(|m| m.kind))?;
     let manifest = declared.unwrap_or_else(|| Manifest::absent(fallback, kind));
     Ok(Scan { manifest, export: export.to_owned() })
 }
@@ -100,15 +109,15 @@ fn exported(exports: &[&str]) -> String {
         return "it exports nothing".to_owned();
     }
     let names: Vec<String> = exports.iter().take(8).map(|name| format!("'{name}'")).collect();
-    let more = if exports.len() > 8 { format!(" and {} more", exports.len() - 8) } else { String::new() };
+    let more =
+        if exports.len() > 8 { format!(" and {} more", exports.len() - 8) } else { String::new() };
     format!("it exports {}{more}", names.join(", "))
 }
 
 /// The name of the export that makes a component a plugin of this kind, in the
 /// version this host speaks.
 pub(crate) fn export_name(kind: Kind) -> String {
-    let (name, _) =
-        CONTRACTS.iter().find(|(_, k)| *k == kind).expect("every kind has a contract");
+    let (name, _) = CONTRACTS.iter().find(|(_, k)| *k == kind).expect("every kind has a contract");
     format!("{name}@{SPOKEN}0")
 }
 

@@ -43,7 +43,12 @@ struct Spoken {
 
 impl Voice {
     /// Begins a call: counts from zero and speaks to this observer.
-    pub(crate) fn begin(&self, plugin: &Arc<str>, allowed: u64, observer: Option<&Arc<dyn Observer>>) {
+    pub(crate) fn begin(
+        &self,
+        plugin: &Arc<str>,
+        allowed: u64,
+        observer: Option<&Arc<dyn Observer>>,
+    ) {
         *self.lock() = Spoken {
             observer: observer.cloned(),
             plugin: Arc::clone(plugin),
@@ -94,7 +99,7 @@ impl Voice {
     }
 
     /// Ends a call: passes on what is left of unfinished lines and what the
-    /// network refused, and returns the last line of standard error. Says
+    /// network refused, and returns the last telling line of standard error. Says
     /// nothing the second time.
     pub(crate) fn end(&self, denials: &[Denial]) -> Option<String> {
         let mut spoken = self.lock();
@@ -159,7 +164,10 @@ impl Spoken {
             Stream::Stdout => self.say(Level::Info, line),
             Stream::Stderr => {
                 self.say(Level::Warn, line);
-                self.last_error = Some(line.to_owned());
+                // Rust ends a panic with advice on how to run it again.
+                if !line.starts_with("note: ") {
+                    self.last_error = Some(line.to_owned());
+                }
             }
         }
     }
@@ -273,8 +281,9 @@ mod tests {
         voice.write(Stream::Stderr, b"one\r\ntw").expect("within");
         assert_eq!(lines(&heard), ["Warn: one"]);
         voice.write(Stream::Stderr, b"o").expect("within");
+        voice.write(Stream::Stderr, b"\nnote: run again").expect("within");
         assert_eq!(voice.end(&[]).as_deref(), Some("two"));
-        assert_eq!(lines(&heard), ["Warn: one", "Warn: two"]);
+        assert_eq!(lines(&heard), ["Warn: one", "Warn: two", "Warn: note: run again"]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn manifests_that_are_no_manifests() {
         (r#"{"name": "x", "version": "1", "kind": "robot"}"#, "kind"),
         (r#"{"name": "../../etc/passwd", "version": "1", "kind": "adapter"}"#, "name"),
         (r#"{"name": "", "version": "1", "kind": "adapter"}"#, "name"),
-        (r#"{"name": "x", "version": "1", "kind": "adapter", "limits": {"fuel": -1}}"#, "fuel"),
+        (r#"{"name": "x", "version": "1", "kind": "adapter", "limits": {"fuel": -1}}"#, "limits"),
         (
             r#"{"name": "x", "version": "1", "kind": "adapter", "limits": {"fuel": "all"}}"#,
             "limits",
@@ -108,7 +108,7 @@ async fn manifests_that_are_no_manifests() {
         ),
         (
             r#"{"name": "x", "version": "1", "kind": "adapter", "capabilities": {"http": ["a b c"]}}"#,
-            "http",
+            "egress rule",
         ),
         (
             r#"{"name": "x", "version": "1", "kind": "adapter", "config_schema": 7}"#,

@@ -4,8 +4,12 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower};
 
 use super::bindings::consort::types::values::{Failure, PayloadParam, PayloadResult};
-use super::bindings::exports::consort::agent_adapter::adapter::{self as wire_adapter, Invocation as WireInvocation};
-use super::bindings::exports::consort::prioritizer::prioritizer::{Candidate as WireCandidate, Snapshot as WireSnapshot};
+use super::bindings::exports::consort::agent_adapter::adapter::{
+    self as wire_adapter, Invocation as WireInvocation,
+};
+use super::bindings::exports::consort::prioritizer::prioritizer::{
+    Candidate as WireCandidate, Snapshot as WireSnapshot,
+};
 use super::bindings::exports::consort::result_transformer::transformer::TransformContext as WireContext;
 use super::lift::{self, Size};
 use super::lower;
@@ -100,7 +104,10 @@ fn finish<T: Size, U>(
     session.end(returned.size())?;
     match returned {
         Ok(value) => lift(value).map_err(|why| session.broken(why)),
-        Err(failure) => Err(session.failed(lift::failure(failure))),
+        Err(failure) => match lift::failure(failure) {
+            Ok(failure) => Err(session.failed(failure)),
+            Err(why) => Err(session.broken(why)),
+        },
     }
 }
 
@@ -114,7 +121,9 @@ pub(crate) fn typecheck(pre: &InstancePre<State>, export: &str, kind: Kind) -> R
             check::<CancelParameters<'_>, Cancelled>(pre, export, "cancel")
         }
         Kind::Prioritizer => check::<ScoreParameters<'_>, Scored>(pre, export, "score"),
-        Kind::Transformer => check::<TransformParameters<'_>, Transformed>(pre, export, "transform"),
+        Kind::Transformer => {
+            check::<TransformParameters<'_>, Transformed>(pre, export, "transform")
+        }
     }
 }
 

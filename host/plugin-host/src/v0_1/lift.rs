@@ -1,10 +1,12 @@
 //! From the types of the wire to the plain ones: sizes are counted and what the
 //! contract promises is checked on the way. An `Err` says what was broken.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::bindings::consort::types::values::{self as wire, PayloadResult};
 use super::bindings::exports::consort::agent_adapter::adapter as wire_adapter;
@@ -137,18 +139,18 @@ pub(super) fn step(step: wire_adapter::Step) -> Result<Step, String> {
     })
 }
 
-pub(super) fn failure(failure: wire::Failure) -> Failure {
-    match failure {
-        wire::Failure::Transient(p) => Failure::Transient(problem(p)),
+pub(super) fn failure(failure: wire::Failure) -> Result<Failure, String> {
+    Ok(match failure {
+        wire::Failure::Transient(p) => Failure::Transient(problem(p)?),
         wire::Failure::Throttled(throttle) => Failure::Throttled {
-            problem: problem(throttle.problem),
+            problem: problem(throttle.problem)?,
             retry_after: throttle.retry_after.map(Duration::from_millis),
         },
-        wire::Failure::Permanent(p) => Failure::Permanent(problem(p)),
-        wire::Failure::InvalidInput(p) => Failure::InvalidInput(problem(p)),
-        wire::Failure::Denied(p) => Failure::Denied(problem(p)),
+        wire::Failure::Permanent(p) => Failure::Permanent(problem(p)?),
+        wire::Failure::InvalidInput(p) => Failure::InvalidInput(problem(p)?),
+        wire::Failure::Denied(p) => Failure::Denied(problem(p)?),
         wire::Failure::Other(message) => Failure::Other(message),
-    }
+    })
 }
 
 pub(super) fn scores(scores: Vec<f64>, expected: usize) -> Result<Vec<f64>, String> {
@@ -170,8 +172,11 @@ fn usage(usage: wire_adapter::Usage) -> Usage {
     }
 }
 
-fn problem(problem: wire::Problem) -> Problem {
-    Problem { message: problem.message, code: problem.code, detail: problem.detail }
+fn problem(problem: wire::Problem) -> Result<Problem, String> {
+    if let Some(detail) = &problem.detail {
+        check_json("the detail of its failure", detail)?;
+    }
+    Ok(Problem { message: problem.message, code: problem.code, detail: problem.detail })
 }
 
 fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {
@@ -185,9 +190,64 @@ fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {
 }
 
 fn check_json(what: &str, text: &str) -> Result<(), String> {
-    serde_json::from_str::<IgnoredAny>(text)
+    serde_json::from_str::<Json>(text)
         .map(|_| ())
         .map_err(|error| format!("{what} is not JSON: {error}"))
+}
+
+/// Any JSON document that those who parse it later can read as well: unlike
+/// [`IgnoredAny`], it counts how deeply the document is nested, and serde_json
+/// refuses what goes deeper than 128 levels.
+///
+/// [`IgnoredAny`]: serde::de::IgnoredAny
+struct Json;
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Json {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON document")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while let Some(Self) = items.next_element()? {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        while let Some((Self, Self)) = entries.next_entry()? {}
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +257,8 @@ mod tests {
     #[test]
     fn json_is_checked() {
         assert!(payload(PayloadResult::Json("{\"a\": [1]}".into())).is_ok());
-        for bad in ["", "{", "{} {}", "nul", "'a'"] {
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        for bad in ["", "{", "{} {}", "nul", "'a'", "{1: 2}", &deep] {
             let error = payload(PayloadResult::Json(bad.into())).expect_err(bad);
             assert!(error.contains("not JSON"), "{error}");
         }

@@ -63,7 +63,9 @@ pub(super) fn candidate(candidate: &Candidate) -> wire_prioritizer::Candidate {
     }
 }
 
-pub(super) fn transform_context(context: &TransformContext) -> wire_transformer::TransformContext<'_> {
+pub(super) fn transform_context(
+    context: &TransformContext,
+) -> wire_transformer::TransformContext<'_> {
     wire_transformer::TransformContext {
         run_id: &context.run_id,
         task_id: &context.task_id,

@@ -6,6 +6,7 @@ use consort_plugin_sdk::{Failure, Invocation, Step};
 
 type Answer = Result<Step, Failure>;
 
+#[inline(never)]
 pub(crate) fn endless_loop(_: &Invocation) -> Answer {
     let mut turns = 0u64;
     loop {
@@ -21,6 +22,7 @@ pub(crate) fn endless_recursion(_: &Invocation) -> Answer {
     Ok(Step::text(deeper(0).to_string()))
 }
 
+#[inline(never)]
 pub(crate) fn unreachable(_: &Invocation) -> Answer {
     core::arch::wasm32::unreachable()
 }

@@ -20,7 +20,7 @@ macro_rules! compute_behaviours {
 #[macro_export]
 macro_rules! memory_behaviours {
     ($each:ident) => {
-        $each! { grow_memory hoard_small_pieces allocate_three_gib }
+        $each! { grow_memory hoard_small_pieces allocate_one_gib }
     };
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn hoard_small_pieces(_: &Invocation) -> Answer {
     }
 }
 
-pub(crate) fn allocate_three_gib(_: &Invocation) -> Answer {
-    let zeros: Vec<u8> = black_box(vec![0; 3 << 30]);
+pub(crate) fn allocate_one_gib(_: &Invocation) -> Answer {
+    let zeros: Vec<u8> = black_box(vec![0; 1 << 30]);
     Ok(Step::text(zeros.len().to_string()))
 }
