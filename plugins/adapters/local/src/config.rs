@@ -93,11 +93,7 @@ impl Config {
             ("stop_words", config.stop_words.len(), 0, 1000),
         ] {
             if !(least..=most).contains(&value) {
-                let what = if field == "stop_words" {
-                    "entries in 'stop_words'"
-                } else {
-                    field
-                };
+                let what = if field == "stop_words" { "entries in 'stop_words'" } else { field };
                 let message = format!("{value} is out of range for {what}: use {least} to {most}");
                 return Err(Failure::invalid_input(message).with_code("invalid-config"));
             }
@@ -113,10 +109,7 @@ mod tests {
     use super::*;
 
     fn message(config: &str) -> String {
-        Config::of(&invocation("").configured(config))
-            .unwrap_err()
-            .message()
-            .to_owned()
+        Config::of(&invocation("").configured(config)).unwrap_err().message().to_owned()
     }
 
     #[test]
@@ -129,10 +122,7 @@ mod tests {
         for (config, parts) in [
             (r#"{"operation": "translate"}"#, ["translate", "`auto`"]),
             (r#"{"sentances": 3}"#, ["`sentances`", "`sentences`"]),
-            (
-                r#"{"keywords": 0}"#,
-                ["0 is out of range for keywords", "1 to 100"],
-            ),
+            (r#"{"keywords": 0}"#, ["0 is out of range for keywords", "1 to 100"]),
             (r#"{"sentences": -1}"#, ["sentences", "-1"]),
             (r#"{"phrase_words": 6}"#, ["phrase_words", "1 to 5"]),
             (r#"{"format": 1}"#, ["format", "1"]),

@@ -83,7 +83,8 @@ impl<'a> Document<'a> {
     /// Reads the sentences; `extra_stop_words` are stopped too, whatever their
     /// case.
     pub(crate) fn read(sentences: &'a Sentences, extra_stop_words: &[String]) -> Self {
-        let extra: Vec<String> = extra_stop_words.iter().map(|word| key(word)).collect();
+        let mut extra: Vec<String> = extra_stop_words.iter().map(|word| key(word)).collect();
+        extra.sort_unstable();
         let mut document = Self::default();
         let mut ids: StableMap<String, usize> = StableMap::default();
         for (source, of_source) in &sentences.0 {
@@ -98,13 +99,9 @@ impl<'a> Document<'a> {
                             let stopped = is_stop_word(word.text)
                                 || is_stop_word(&key)
                                 || !key.contains(char::is_alphabetic)
-                                || extra.contains(&key);
+                                || extra.binary_search(&key).is_ok();
                             ids.insert(key.clone(), term);
-                            document.terms.push(Term {
-                                key,
-                                stopped,
-                                count: 0,
-                            });
+                            document.terms.push(Term { key, stopped, count: 0 });
                             term
                         }
                     };
@@ -112,12 +109,7 @@ impl<'a> Document<'a> {
                     document.content_words += usize::from(!document.terms[term].stopped);
                     tokens.push(Token { word, term });
                 }
-                document.lines.push(Line {
-                    source: *source,
-                    position,
-                    sentence,
-                    tokens,
-                });
+                document.lines.push(Line { source: *source, position, sentence, tokens });
             }
         }
         document
@@ -135,25 +127,15 @@ mod tests {
 
     #[test]
     fn forms_of_a_word_are_one_term() {
-        let sources = [Source {
-            name: "input".into(),
-            text: "Whales swim. The whale’s tail.".into(),
-        }];
+        let sources =
+            [Source { name: "input".into(), text: "Whales swim. The whale’s tail.".into() }];
         let sentences = Sentences::of(&sources);
         let document = Document::read(&sentences, &["TAILS".into()]);
-        let terms: Vec<_> = document
-            .terms
-            .iter()
-            .map(|t| (t.key.as_str(), t.stopped, t.count))
-            .collect();
+        let terms: Vec<_> =
+            document.terms.iter().map(|t| (t.key.as_str(), t.stopped, t.count)).collect();
         assert_eq!(
             terms,
-            [
-                ("whale", false, 2),
-                ("swim", false, 1),
-                ("the", true, 1),
-                ("tail", true, 1)
-            ]
+            [("whale", false, 2), ("swim", false, 1), ("the", true, 1), ("tail", true, 1)]
         );
         assert_eq!((document.word_count(), document.lines.len()), (5, 2));
     }

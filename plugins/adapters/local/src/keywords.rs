@@ -91,9 +91,7 @@ fn term_costs(document: &Document<'_>) -> Vec<f64> {
                 capital[token.term] += 1;
             }
             if at > 0 && !token.word.after_break {
-                *pairs
-                    .entry((line.tokens[at - 1].term, token.term))
-                    .or_default() += 1;
+                *pairs.entry((line.tokens[at - 1].term, token.term)).or_default() += 1;
             }
         }
     }
@@ -103,36 +101,21 @@ fn term_costs(document: &Document<'_>) -> Vec<f64> {
         left[second] = (left[second].0 + 1, left[second].1 + times);
     }
 
-    let count: Vec<f64> = document
-        .terms
-        .iter()
-        .map(|term| term.count as f64)
-        .collect();
-    let content: Vec<f64> = document
-        .terms
-        .iter()
-        .filter(|t| !t.stopped)
-        .map(|t| t.count as f64)
-        .collect();
+    let count: Vec<f64> = document.terms.iter().map(|term| term.count as f64).collect();
+    let content: Vec<f64> =
+        document.terms.iter().filter(|t| !t.stopped).map(|t| t.count as f64).collect();
     let mean = content.iter().sum::<f64>() / content.len().max(1) as f64;
     let variance =
         content.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / content.len().max(1) as f64;
     let most = content.iter().copied().fold(1.0, f64::max);
     let lines = document.lines.len().max(1) as f64;
     let variety = |(different, all): (usize, usize)| {
-        if all == 0 {
-            0.0
-        } else {
-            different as f64 / all as f64
-        }
+        if all == 0 { 0.0 } else { different as f64 / all as f64 }
     };
     (0..terms)
         .map(|t| {
             let case = CAPITAL_WEIGHT * capital[t] as f64 / (1.0 + count[t].ln());
-            let median = sentences[t]
-                .get(sentences[t].len() / 2)
-                .copied()
-                .unwrap_or(0);
+            let median = sentences[t].get(sentences[t].len() / 2).copied().unwrap_or(0);
             let position = 1.0 + median as f64 / lines;
             let frequency = count[t] / (mean + variance.sqrt()).max(1.0);
             let neighbours = variety(left[t]) + variety(right[t]);
@@ -163,19 +146,10 @@ struct Candidate<'a> {
 impl Candidate<'_> {
     /// Smaller is better.
     fn cost(&self, costs: &[f64]) -> f64 {
-        let content = || {
-            self.terms
-                .iter()
-                .zip(&self.stopped)
-                .filter(|(_, stopped)| !**stopped)
-        };
+        let content = || self.terms.iter().zip(&self.stopped).filter(|(_, stopped)| !**stopped);
         let words = content().count().max(1) as f64;
         let logarithms: f64 = content().map(|(&term, _)| costs[term].ln()).sum();
-        let bonus = if self.is_established() {
-            LENGTH_BONUS
-        } else {
-            CHANCE_BONUS
-        };
+        let bonus = if self.is_established() { LENGTH_BONUS } else { CHANCE_BONUS };
         let bonus = 1.0 + bonus * (words - 1.0);
         (logarithms / words).exp() / (bonus * (self.count as f64).powf(COUNT_EXPONENT))
     }
@@ -190,10 +164,7 @@ impl Candidate<'_> {
         self.is_established()
             || document.content_words < SHORT_TEXT
             || (self.terms.len() == 2
-                && self
-                    .terms
-                    .iter()
-                    .all(|&term| document.terms[term].count > 1))
+                && self.terms.iter().all(|&term| document.terms[term].count > 1))
     }
 
     fn is_name(&self) -> bool {
@@ -206,13 +177,7 @@ impl Candidate<'_> {
             self.spelling.to_owned()
         } else if self.opens || self.capitals.0 * 2 < self.capitals.1 {
             let words = self.spelling.split(' ');
-            let lower = words.map(|w| {
-                if acronym(w) {
-                    w.to_owned()
-                } else {
-                    w.to_lowercase()
-                }
-            });
+            let lower = words.map(|w| if acronym(w) { w.to_owned() } else { w.to_lowercase() });
             lower.collect::<Vec<_>>().join(" ")
         } else {
             self.spelling.to_owned()
@@ -235,9 +200,7 @@ fn candidates<'a>(document: &Document<'a>, max_words: usize) -> Vec<Candidate<'a
         // "New" in "New York": a stop word that is part of the name.
         let opens_name = |at: usize| {
             let capitalised = |at: usize| {
-                line.tokens
-                    .get(at)
-                    .is_some_and(|token| is_capitalised(token.word.text))
+                line.tokens.get(at).is_some_and(|token| is_capitalised(token.word.text))
             };
             at > 0
                 && line.sentence.prose
@@ -263,18 +226,10 @@ fn candidates<'a>(document: &Document<'a>, max_words: usize) -> Vec<Candidate<'a
                 }
                 let span = &line.tokens[start..=end];
                 let terms: Vec<usize> = span.iter().map(|token| token.term).collect();
-                let stopped: Vec<bool> = terms
-                    .iter()
-                    .map(|&term| document.terms[term].stopped)
-                    .collect();
-                let mut inside = span
-                    .iter()
-                    .zip(&stopped)
-                    .skip(1)
-                    .filter(|(_, stopped)| **stopped);
-                if inside
-                    .next()
-                    .is_some_and(|(t, _)| !matches!(t.word.text, "of" | "for"))
+                let stopped: Vec<bool> =
+                    terms.iter().map(|&term| document.terms[term].stopped).collect();
+                let mut inside = span.iter().zip(&stopped).skip(1).filter(|(_, stopped)| **stopped);
+                if inside.next().is_some_and(|(t, _)| !matches!(t.word.text, "of" | "for"))
                     || inside.next().is_some()
                 {
                     continue;
@@ -334,10 +289,7 @@ fn thin<'a>(candidates: Vec<Candidate<'a>>, count: usize) -> Vec<Candidate<'a>> 
                 && (2 * long.count > short.count || long.count == 1);
             let overlaps = !candidate.is_established()
                 && better.terms.len() > 1
-                && candidate
-                    .terms
-                    .iter()
-                    .any(|term| better.terms.contains(term));
+                && candidate.terms.iter().any(|term| better.terms.contains(term));
             repeats || overlaps
         });
         if !said {
@@ -372,15 +324,7 @@ fn is_telling(word: &str) -> bool {
 fn is_adverb(word: &str) -> bool {
     word.len() > 5
         && word.ends_with("ly")
-        && ![
-            "family",
-            "assembly",
-            "supply",
-            "butterfly",
-            "monopoly",
-            "anomaly",
-        ]
-        .contains(&word)
+        && !["family", "assembly", "supply", "butterfly", "monopoly", "anomaly"].contains(&word)
         && !is_capitalised(word)
 }
 
@@ -395,19 +339,13 @@ mod tests {
     use crate::document::{Sentences, Source};
 
     fn keywords(text: &str, count: usize) -> Vec<Keyword> {
-        let sources = [Source {
-            name: "input".into(),
-            text: text.into(),
-        }];
+        let sources = [Source { name: "input".into(), text: text.into() }];
         let sentences = Sentences::of(&sources);
         extract(&Document::read(&sentences, &[]), count, 3)
     }
 
     fn phrases(text: &str, count: usize) -> Vec<String> {
-        keywords(text, count)
-            .into_iter()
-            .map(|keyword| keyword.phrase)
-            .collect()
+        keywords(text, count).into_iter().map(|keyword| keyword.phrase).collect()
     }
 
     #[test]
@@ -423,29 +361,16 @@ mod tests {
             Machines bores me. The machines hum; some machines do not.";
         let found = phrases(text, 8);
         for phrase in ["New York", "IBM", "machines"] {
-            assert!(
-                found.contains(&phrase.to_owned()),
-                "{phrase} is not in {found:?}"
-            );
+            assert!(found.contains(&phrase.to_owned()), "{phrase} is not in {found:?}");
         }
     }
 
     #[test]
     fn scores_fall_from_one_and_counts_are_right() {
         let found = keywords("Tea, tea and more tea. Coffee and tea. Coffee.", 5);
-        assert_eq!(
-            found[0],
-            Keyword {
-                phrase: "tea".into(),
-                score: 1.0,
-                count: 4
-            }
-        );
+        assert_eq!(found[0], Keyword { phrase: "tea".into(), score: 1.0, count: 4 });
         assert_eq!((found[1].phrase.as_str(), found[1].count), ("coffee", 2));
-        assert!(
-            found.windows(2).all(|pair| pair[0].score >= pair[1].score),
-            "{found:?}"
-        );
+        assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score), "{found:?}");
     }
 
     #[test]
@@ -465,10 +390,8 @@ mod tests {
 
     #[test]
     fn a_phrase_inside_a_better_one_is_not_repeated() {
-        let found = phrases(
-            "Machine learning is fun. Machine learning is hard. Machine learning.",
-            5,
-        );
+        let found =
+            phrases("Machine learning is fun. Machine learning is hard. Machine learning.", 5);
         assert_eq!(found[0], "machine learning");
         assert!(!found.contains(&"machine".to_owned()), "{found:?}");
         assert!(!found.contains(&"learning".to_owned()), "{found:?}");

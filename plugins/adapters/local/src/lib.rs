@@ -53,11 +53,7 @@ impl Adapter for Local {
     fn start(call: Invocation) -> Result<Step, Failure> {
         let config = Config::of(&call)?;
         let (operation, reason) = operation::choose(&config, &call);
-        let chosen = format!(
-            "operation {}, chosen by {}",
-            operation.name(),
-            reason.name()
-        );
+        let chosen = format!("operation {}, chosen by {}", operation.name(), reason.name());
         host::log(Level::Debug, &chosen);
         progress(0.1, "reading");
         let material = Material::of(&call)?;
@@ -86,20 +82,13 @@ fn progress(fraction: f64, message: &str) {
 fn work(operation: Operation, config: &Config, material: &Material) -> Value {
     let sentences = Sentences::of(&material.sources);
     let document = Document::read(&sentences, &config.stop_words);
-    progress(
-        0.5,
-        &format!("{}: {} words", operation.name(), document.word_count()),
-    );
+    progress(0.5, &format!("{}: {} words", operation.name(), document.word_count()));
     let mut result = match operation {
         Operation::Keywords => keywords_result(config, &document),
         Operation::Statistics => statistics_result(config, &document),
         Operation::Summary | Operation::Merge => summary_result(config, &document, material),
     };
-    let names: Vec<&str> = material
-        .sources
-        .iter()
-        .map(|source| source.name.as_str())
-        .collect();
+    let names: Vec<&str> = material.sources.iter().map(|source| source.name.as_str()).collect();
     result["sources"] = json!(names);
     if let Some(note) = material.note {
         result["note"] = json!(note);
@@ -109,20 +98,13 @@ fn work(operation: Operation, config: &Config, material: &Material) -> Value {
 
 fn keywords_result(config: &Config, document: &Document<'_>) -> Value {
     let keywords = keywords::extract(document, config.keywords, config.phrase_words);
-    let phrases: Vec<&str> = keywords
-        .iter()
-        .map(|keyword| keyword.phrase.as_str())
-        .collect();
+    let phrases: Vec<&str> = keywords.iter().map(|keyword| keyword.phrase.as_str()).collect();
     json!({"operation": Operation::Keywords, "text": phrases.join(", "), "keywords": keywords})
 }
 
 fn statistics_result(config: &Config, document: &Document<'_>) -> Value {
     let statistics = statistics::count(document, config.top_words);
-    let text = if statistics.words == 0 {
-        String::new()
-    } else {
-        statistics.in_words()
-    };
+    let text = if statistics.words == 0 { String::new() } else { statistics.in_words() };
     let mut result = json!({"operation": Operation::Statistics, "text": text});
     if let Ok(Value::Object(figures)) = consort_plugin_sdk::serde_json::to_value(&statistics) {
         for (name, figure) in figures {

@@ -40,11 +40,7 @@ impl Material {
             let value = value_of("the task's input", input)?;
             // `null` and `{}` are how generated workflows write "no input".
             if !value.is_null() && value.as_object().is_none_or(|fields| !fields.is_empty()) {
-                parts.push(Part {
-                    name: "input".into(),
-                    task: None,
-                    value,
-                });
+                parts.push(Part { name: "input".into(), task: None, value });
             }
         }
         for dependency in &call.dependencies {
@@ -57,20 +53,14 @@ impl Material {
         }
         let mut sources: Vec<Source> = parts
             .iter()
-            .map(|part| Source {
-                name: part.name.clone(),
-                text: text_of(&part.value),
-            })
+            .map(|part| Source { name: part.name.clone(), text: text_of(&part.value) })
             .filter(|source| source.text.contains(char::is_alphanumeric))
             .collect();
         let mut note = None;
         if parts.is_empty() {
             let text = subject(&call.description).trim();
             if text.contains(char::is_alphanumeric) {
-                sources.push(Source {
-                    name: "description".into(),
-                    text: text.into(),
-                });
+                sources.push(Source { name: "description".into(), text: text.into() });
                 note = Some(
                     "the task has no input and no dependencies, so its description is the text",
                 );
@@ -82,11 +72,7 @@ impl Material {
         } else if sources.is_empty() {
             note = Some("nothing to work on: what the task was given holds no text");
         }
-        Ok(Self {
-            parts,
-            sources,
-            note,
-        })
+        Ok(Self { parts, sources, note })
     }
 
     /// Refuses input without text where no dependency makes up for it: whoever
@@ -189,10 +175,7 @@ mod tests {
         for (value, expected) in [
             (json!("a"), "a"),
             (json!({"text": "a", "title": "b"}), "a"),
-            (
-                json!({"title": "b", "body": ["c", {"text": "d", "x": "y"}, 1, null]}),
-                "b\n\nc\n\nd",
-            ),
+            (json!({"title": "b", "body": ["c", {"text": "d", "x": "y"}, 1, null]}), "b\n\nc\n\nd"),
             (json!({"media_type": "image/png", "base64": "AQID"}), ""),
             (json!([1, true, {}]), ""),
         ] {
@@ -202,15 +185,9 @@ mod tests {
 
     #[test]
     fn input_comes_first_and_the_description_is_left_alone() {
-        let call = invocation("Merge")
-            .with_input("one".into())
-            .after("two", "2".into());
+        let call = invocation("Merge").with_input("one".into()).after("two", "2".into());
         let material = Material::of(&call).unwrap();
-        let names: Vec<_> = material
-            .sources
-            .iter()
-            .map(|source| source.name.as_str())
-            .collect();
+        let names: Vec<_> = material.sources.iter().map(|source| source.name.as_str()).collect();
         assert_eq!((names, material.note), (vec!["input", "two"], None));
     }
 
@@ -232,20 +209,12 @@ mod tests {
 
     #[test]
     fn input_without_text_is_refused_and_dependencies_without_text_are_not() {
-        for input in [
-            Payload::Text(String::new()),
-            Payload::Json(r#"{"text": " "}"#.into()),
-        ] {
+        for input in [Payload::Text(String::new()), Payload::Json(r#"{"text": " "}"#.into())] {
             let material = Material::of(&invocation("Go").with_input(input)).unwrap();
             let failure = material.require_text().unwrap_err();
-            assert!(
-                failure.message().contains("make 'input' a string"),
-                "{failure:?}"
-            );
+            assert!(failure.message().contains("make 'input' a string"), "{failure:?}");
         }
-        let given = invocation("Go")
-            .with_input(Payload::Json("{}".into()))
-            .after("a", "".into());
+        let given = invocation("Go").with_input(Payload::Json("{}".into())).after("a", "".into());
         let material = Material::of(&given).unwrap();
         assert_eq!(material.require_text(), Ok(()));
         assert!(material.note.unwrap().starts_with("nothing to work on"));
@@ -254,10 +223,7 @@ mod tests {
     #[test]
     fn bytes_count_when_they_are_text() {
         let blob = |data: &[u8]| {
-            Payload::Blob(Blob {
-                media_type: "text/plain".into(),
-                data: data.to_vec(),
-            })
+            Payload::Blob(Blob { media_type: "text/plain".into(), data: data.to_vec() })
         };
         let material = Material::of(&invocation("").with_input(blob(b"hello"))).unwrap();
         assert_eq!(material.sources[0].text, "hello");

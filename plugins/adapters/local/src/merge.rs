@@ -24,11 +24,7 @@ pub(crate) fn markdown(title: &str, parts: &[Part]) -> String {
         out.push_str(&heading(&part.name));
         out.push_str("\n\n");
         let body = body(&part.value);
-        out.push_str(if body.is_empty() {
-            "No content."
-        } else {
-            &body
-        });
+        out.push_str(if body.is_empty() { "No content." } else { &body });
         out.push('\n');
     }
     out
@@ -37,18 +33,9 @@ pub(crate) fn markdown(title: &str, parts: &[Part]) -> String {
 /// A title: the first line of what the description is about, without its full
 /// stop.
 pub(crate) fn title(subject: &str) -> String {
-    let line = subject
-        .lines()
-        .next()
-        .unwrap_or("")
-        .trim()
-        .trim_end_matches(['.', ':']);
+    let line = subject.lines().next().unwrap_or("").trim().trim_end_matches(['.', ':']);
     let line = line.trim_start_matches(['#', ' ']);
-    if line.is_empty() {
-        "Report".into()
-    } else {
-        line.into()
-    }
+    if line.is_empty() { "Report".into() } else { line.into() }
 }
 
 /// A name as people would write it: `keywords_darwin` is "Keywords darwin".
@@ -68,10 +55,7 @@ fn body(value: &Value) -> String {
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(items) => list(items).unwrap_or_else(|| code(value)),
         Value::Object(_) if is_bytes(value) => {
-            format!(
-                "*{}, not text*",
-                value["media_type"].as_str().unwrap_or("bytes")
-            )
+            format!("*{}, not text*", value["media_type"].as_str().unwrap_or("bytes"))
         }
         Value::Object(fields) => object(value, fields),
     }
@@ -92,10 +76,9 @@ fn object(value: &Value, fields: &Map<String, Value>) -> String {
         (Some(table), _) if !is_empty => table,
         (_, Some(text)) if !is_empty => demoted(text),
         // A result of this agent that had nothing to say says why.
-        (_, Some(_)) => fields
-            .get("note")
-            .map(|note| format!("*{}*", text_of(note)))
-            .unwrap_or_default(),
+        (_, Some(_)) => {
+            fields.get("note").map(|note| format!("*{}*", text_of(note))).unwrap_or_default()
+        }
         _ => bullets(fields).unwrap_or_else(|| code(value)),
     }
 }
@@ -135,10 +118,8 @@ fn figures(fields: &Map<String, Value>) -> String {
 
 /// A list of plain values as bullets.
 fn list(items: &[Value]) -> Option<String> {
-    let lines: Option<Vec<String>> = items
-        .iter()
-        .map(|item| Some(format!("- {}", inline(item)?)))
-        .collect();
+    let lines: Option<Vec<String>> =
+        items.iter().map(|item| Some(format!("- {}", inline(item)?))).collect();
     lines.map(|lines| lines.join("\n"))
 }
 
@@ -204,26 +185,14 @@ mod tests {
         for (value, expected) in [
             (json!(null), ""),
             (json!(42), "42"),
-            (
-                json!("# A\ntext\n```\n# code\n```"),
-                "### A\ntext\n```\n# code\n```",
-            ),
+            (json!("# A\ntext\n```\n# code\n```"), "### A\ntext\n```\n# code\n```"),
             (json!(["a", 1]), "- a\n- 1"),
-            (
-                json!({"city": "Oslo", "days_left": 3}),
-                "- **City**: Oslo\n- **Days left**: 3",
-            ),
+            (json!({"city": "Oslo", "days_left": 3}), "- **City**: Oslo\n- **Days left**: 3"),
             (json!([[1]]), "```json\n[\n  [\n    1\n  ]\n]\n```"),
             (json!({}), "```json\n{}\n```"),
             (json!({"text": "only this", "score": 1}), "only this"),
-            (
-                json!({"media_type": "image/png", "base64": "AQID"}),
-                "*image/png, not text*",
-            ),
-            (
-                json!({"operation": "summary", "text": "", "note": "nothing"}),
-                "*nothing*",
-            ),
+            (json!({"media_type": "image/png", "base64": "AQID"}), "*image/png, not text*"),
+            (json!({"operation": "summary", "text": "", "note": "nothing"}), "*nothing*"),
             (
                 json!({"operation": "keywords", "text": "a|b",
                     "keywords": [{"phrase": "a|b", "count": 2, "score": 1.0}]}),
@@ -234,10 +203,7 @@ mod tests {
                     "top_words": [{"word": "x", "count": 2}]}),
                 "| figure | value |\n|---|---:|\n| words | 3 |\n\nMost frequent: x (2).",
             ),
-            (
-                json!({"operation": "keywords"}),
-                "- **Operation**: keywords",
-            ),
+            (json!({"operation": "keywords"}), "- **Operation**: keywords"),
         ] {
             assert_eq!(body(&value), expected, "{value}");
         }
@@ -245,19 +211,9 @@ mod tests {
 
     #[test]
     fn a_report_has_a_title_and_a_section_for_each_part() {
-        let part = |name: &str, value| Part {
-            name: name.into(),
-            task: None,
-            value,
-        };
-        let report = markdown(
-            "All",
-            &[part("first_part", json!("x")), part("b", json!(""))],
-        );
-        assert_eq!(
-            report,
-            "# All\n\n## First part\n\nx\n\n## B\n\nNo content.\n"
-        );
+        let part = |name: &str, value| Part { name: name.into(), task: None, value };
+        let report = markdown("All", &[part("first_part", json!("x")), part("b", json!(""))]);
+        assert_eq!(report, "# All\n\n## First part\n\nx\n\n## B\n\nNo content.\n");
         assert!(markdown("All", &[]).contains("nothing to merge"));
     }
 

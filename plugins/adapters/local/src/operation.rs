@@ -136,14 +136,7 @@ pub(crate) fn choose(config: &Config, call: &Invocation) -> (Operation, Reason) 
         }
     }
     let several = call.dependencies.len() + usize::from(call.input.is_some()) > 1;
-    (
-        if several {
-            Operation::Merge
-        } else {
-            Operation::Summary
-        },
-        Reason::Material,
-    )
+    (if several { Operation::Merge } else { Operation::Summary }, Reason::Material)
 }
 
 /// The words of a description or an identifier, in lower case.
@@ -156,10 +149,7 @@ fn parts(text: &str) -> impl Iterator<Item = String> {
 /// The operation of the first word that the table knows.
 fn find(table: &[(&str, Operation)], words: &[String]) -> Option<Operation> {
     words.iter().find_map(|word| {
-        table
-            .iter()
-            .find(|(start, _)| word.starts_with(start))
-            .map(|&(_, operation)| operation)
+        table.iter().find(|(start, _)| word.starts_with(start)).map(|&(_, operation)| operation)
     })
 }
 
@@ -191,20 +181,14 @@ mod tests {
     #[test]
     fn then_the_type_then_the_id_then_what_is_there() {
         let mut call = invocation("Do it");
-        assert_eq!(
-            choose(&Config::default(), &call),
-            (Summary, Reason::Material)
-        );
+        assert_eq!(choose(&Config::default(), &call), (Summary, Reason::Material));
         let two = invocation("").after("a", "x".into()).after("b", "y".into());
         assert_eq!(choose(&Config::default(), &two), (Merge, Reason::Material));
         call.task_id = "data_analysis".into();
         assert_eq!(choose(&Config::default(), &call), (Keywords, Reason::Id));
         call.task_type = "report".into();
         assert_eq!(choose(&Config::default(), &call), (Merge, Reason::Type));
-        let fixed = Config {
-            operation: crate::config::Choice::Statistics,
-            ..Config::default()
-        };
+        let fixed = Config { operation: crate::config::Choice::Statistics, ..Config::default() };
         assert_eq!(choose(&fixed, &call), (Statistics, Reason::Configuration));
     }
 }

@@ -10,6 +10,9 @@
 //! an initial, or the next word starts in lower case. An abbreviation that can
 //! end a sentence ("U.S.", "etc.") ends one when a typical first word follows.
 
+/// Characters between a sentence and the word that tells whether it is over.
+const LOOK_AHEAD: usize = 32;
+
 /// One sentence, white space collapsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sentence {
@@ -26,11 +29,7 @@ pub(crate) fn split(text: &str) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     for (number, block) in blocks(text).into_iter().enumerate() {
         for piece in split_block(&block.text) {
-            sentences.push(Sentence {
-                text: piece,
-                prose: block.prose,
-                block: number,
-            });
+            sentences.push(Sentence { text: piece, prose: block.prose, block: number });
         }
     }
     sentences
@@ -69,10 +68,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 push_collapsed(&mut block.text, content);
             }
             _ => {
-                let mut block = Block {
-                    text: String::with_capacity(content.len()),
-                    prose,
-                };
+                let mut block = Block { text: String::with_capacity(content.len()), prose };
                 push_collapsed(&mut block.text, content);
                 blocks.push(block);
             }
@@ -112,9 +108,8 @@ fn strip_marker(line: &str) -> (&str, bool, bool) {
     }
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     if (1..=3).contains(&digits)
-        && let Some(item) = line[digits..]
-            .strip_prefix(". ")
-            .or_else(|| line[digits..].strip_prefix(") "))
+        && let Some(item) =
+            line[digits..].strip_prefix(". ").or_else(|| line[digits..].strip_prefix(") "))
     {
         return (item.trim_start(), true, true);
     }
@@ -157,7 +152,7 @@ fn split_block(block: &str) -> Vec<String> {
         } else if !rest.starts_with(' ') {
             false
         } else {
-            let next = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+            let next = next_word(rest);
             let goes_on = next.starts_with(char::is_lowercase)
                 || (only_full_stop && is_abbreviation(&block[start..at], next));
             !goes_on
@@ -169,6 +164,13 @@ fn split_block(block: &str) -> Vec<String> {
     }
     push_piece(&mut pieces, &block[start..]);
     pieces
+}
+
+/// The text from its first letter or digit on, which must be near: looking
+/// further would make a megabyte of punctuation quadratic.
+fn next_word(rest: &str) -> &str {
+    let mut near = rest.char_indices().take(LOOK_AHEAD);
+    near.find(|(_, c)| c.is_alphanumeric()).map_or("", |(at, _)| &rest[at..])
 }
 
 fn push_piece(pieces: &mut Vec<String>, piece: &str) {
@@ -214,10 +216,7 @@ fn is_abbreviation(before: &str, next: &str) -> bool {
         return false;
     }
     let follows_starter = || {
-        let first = next
-            .split(|c: char| !c.is_alphanumeric())
-            .next()
-            .unwrap_or("");
+        let first = next.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
         STARTERS.binary_search(&first).is_ok()
     };
     let mut letters = word.chars();
@@ -248,14 +247,8 @@ fn is_dotted(word: &str) -> bool {
 }
 
 fn starts_with_roman_numeral(text: &str) -> bool {
-    let word = text
-        .split(|c: char| !c.is_alphanumeric())
-        .next()
-        .unwrap_or("");
-    !word.is_empty()
-        && word
-            .chars()
-            .all(|c| matches!(c, 'I' | 'V' | 'X' | 'L' | 'C'))
+    let word = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    !word.is_empty() && word.chars().all(|c| matches!(c, 'I' | 'V' | 'X' | 'L' | 'C'))
 }
 
 /// Never end a sentence. Sorted.
@@ -294,10 +287,7 @@ mod tests {
     use super::*;
 
     fn pieces(text: &str) -> Vec<String> {
-        split(text)
-            .into_iter()
-            .map(|sentence| sentence.text)
-            .collect()
+        split(text).into_iter().map(|sentence| sentence.text).collect()
     }
 
     #[test]
@@ -314,22 +304,10 @@ mod tests {
             ("   \n\n ", &[]),
             ("One", &["One"]),
             ("One. Two! Three?", &["One.", "Two!", "Three?"]),
-            (
-                "Dr. Smith met Mr. Jones. They spoke.",
-                &["Dr. Smith met Mr. Jones.", "They spoke."],
-            ),
-            (
-                "Pi is 3.14 or so. It is not 3.",
-                &["Pi is 3.14 or so.", "It is not 3."],
-            ),
-            (
-                "J. R. R. Tolkien wrote it. He did.",
-                &["J. R. R. Tolkien wrote it.", "He did."],
-            ),
-            (
-                "Use tools, e.g. Rust, i.e. a language.",
-                &["Use tools, e.g. Rust, i.e. a language."],
-            ),
+            ("Dr. Smith met Mr. Jones. They spoke.", &["Dr. Smith met Mr. Jones.", "They spoke."]),
+            ("Pi is 3.14 or so. It is not 3.", &["Pi is 3.14 or so.", "It is not 3."]),
+            ("J. R. R. Tolkien wrote it. He did.", &["J. R. R. Tolkien wrote it.", "He did."]),
+            ("Use tools, e.g. Rust, i.e. a language.", &["Use tools, e.g. Rust, i.e. a language."]),
             (
                 "He lives in the U.S. The rest do not.",
                 &["He lives in the U.S.", "The rest do not."],
@@ -349,10 +327,7 @@ mod tests {
                 "Visit example.com. Version 1.2.3 is out.",
                 &["Visit example.com.", "Version 1.2.3 is out."],
             ),
-            (
-                "今日は。元気ですか？はい。",
-                &["今日は。", "元気ですか？", "はい。"],
-            ),
+            ("今日は。元気ですか？はい。", &["今日は。", "元気ですか？", "はい。"]),
             ("هل أنت بخير؟ نعم.", &["هل أنت بخير؟", "نعم."]),
             ("Great! 😀 Really.", &["Great!", "😀 Really."]),
             ("Done. 😀", &["Done. 😀"]),
@@ -385,10 +360,7 @@ mod tests {
 
     #[test]
     fn fenced_code_is_not_prose() {
-        assert_eq!(
-            pieces("Before.\n```rust\nlet x = 1;\n```\nAfter."),
-            ["Before.", "After."]
-        );
+        assert_eq!(pieces("Before.\n```rust\nlet x = 1;\n```\nAfter."), ["Before.", "After."]);
     }
 
     #[test]

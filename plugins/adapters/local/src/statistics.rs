@@ -61,11 +61,7 @@ pub(crate) fn count(document: &Document<'_>, top: usize) -> Statistics {
     let worded = || document.lines.iter().filter(|line| !line.tokens.is_empty());
     let prose = worded().filter(|line| line.sentence.prose).count();
     let sentences = if prose > 0 { prose } else { worded().count() };
-    let mut blocks: Vec<_> = document
-        .lines
-        .iter()
-        .map(|l| (l.source, l.sentence.block))
-        .collect();
+    let mut blocks: Vec<_> = document.lines.iter().map(|l| (l.source, l.sentence.block)).collect();
     blocks.dedup();
     let (mut letters, mut latin, mut syllables) = (0usize, 0usize, 0usize);
     for token in document.lines.iter().flat_map(|line| &line.tokens) {
@@ -76,10 +72,7 @@ pub(crate) fn count(document: &Document<'_>, top: usize) -> Statistics {
         syllables += count_syllables(token.word.text);
     }
     let prose_words: usize = if prose > 0 {
-        worded()
-            .filter(|line| line.sentence.prose)
-            .map(|line| line.tokens.len())
-            .sum()
+        worded().filter(|line| line.sentence.prose).map(|line| line.tokens.len()).sum()
     } else {
         words
     };
@@ -87,11 +80,7 @@ pub(crate) fn count(document: &Document<'_>, top: usize) -> Statistics {
     let per_word = ratio(syllables, words);
     let english = words > 0 && latin * 2 > letters;
     Statistics {
-        characters: document
-            .lines
-            .iter()
-            .map(|line| line.sentence.text.chars().count())
-            .sum(),
+        characters: document.lines.iter().map(|line| line.sentence.text.chars().count()).sum(),
         words,
         unique_words: document.terms.len(),
         sentences,
@@ -150,22 +139,13 @@ fn top_words(document: &Document<'_>, top: usize) -> Vec<TopWord> {
     // Stable, so words of equal count stay in order of first occurrence.
     words.sort_by_key(|term| std::cmp::Reverse(term.count));
     words.truncate(top);
-    words
-        .into_iter()
-        .map(|t| TopWord {
-            word: t.key.clone(),
-            count: t.count,
-        })
-        .collect()
+    words.into_iter().map(|t| TopWord { word: t.key.clone(), count: t.count }).collect()
 }
 
 /// Syllables of an English word, by rule.
 fn count_syllables(word: &str) -> usize {
-    let letters: Vec<char> = word
-        .chars()
-        .flat_map(char::to_lowercase)
-        .filter(|c| c.is_alphabetic())
-        .collect();
+    let letters: Vec<char> =
+        word.chars().flat_map(char::to_lowercase).filter(|c| c.is_alphabetic()).collect();
     let is_vowel = |c: char| "aeiouyàáâäãåæèéêëìíîïòóôöõøœùúûüý".contains(c);
     let mut groups = 0;
     let mut in_group = false;
@@ -188,11 +168,7 @@ fn count_syllables(word: &str) -> usize {
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 fn rounded(value: f64, digits: i32) -> f64 {

@@ -73,11 +73,7 @@ pub(crate) fn summarise(document: &Document<'_>, count: usize) -> Summary {
             }
         })
         .collect();
-    Summary {
-        sentences,
-        available,
-        ranked: candidates.len(),
-    }
+    Summary { sentences, available, ranked: candidates.len() }
 }
 
 /// The sentences that can stand in a summary: prose where there is any, each
@@ -85,16 +81,9 @@ pub(crate) fn summarise(document: &Document<'_>, count: usize) -> Summary {
 fn candidates<'d, 't>(document: &'d Document<'t>) -> Vec<&'d Line<'t>> {
     let worded = || document.lines.iter().filter(|line| !line.tokens.is_empty());
     let prose: Vec<_> = worded().filter(|line| line.sentence.prose).collect();
-    let lines = if prose.is_empty() {
-        worded().collect()
-    } else {
-        prose
-    };
+    let lines = if prose.is_empty() { worded().collect() } else { prose };
     let mut seen = std::collections::BTreeSet::new();
-    lines
-        .into_iter()
-        .filter(|line| seen.insert(line.sentence.text.as_str()))
-        .collect()
+    lines.into_iter().filter(|line| seen.insert(line.sentence.text.as_str())).collect()
 }
 
 fn preselect<'d, 't>(document: &Document<'_>, candidates: Vec<&'d Line<'t>>) -> Vec<&'d Line<'t>> {
@@ -113,11 +102,8 @@ fn preselect<'d, 't>(document: &Document<'_>, candidates: Vec<&'d Line<'t>>) -> 
         // Three words at least, so that exclamations do not win.
         sum as f64 / words.max(3) as f64
     };
-    let mut order: Vec<(f64, usize)> = candidates
-        .iter()
-        .enumerate()
-        .map(|(at, line)| (mean(line), at))
-        .collect();
+    let mut order: Vec<(f64, usize)> =
+        candidates.iter().enumerate().map(|(at, line)| (mean(line), at)).collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     order.truncate(MAX_RANKED);
     order.sort_by_key(|&(_, at)| at);
@@ -160,11 +146,7 @@ fn vectors(document: &Document<'_>, candidates: &[&Line<'_>]) -> Vec<Vector> {
             for (term, weight) in &mut vector {
                 *weight *= (1.0 + all / found_in[*term] as f64).ln();
             }
-            let length = vector
-                .iter()
-                .map(|(_, weight)| weight * weight)
-                .sum::<f64>()
-                .sqrt();
+            let length = vector.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
             for (_, weight) in &mut vector {
                 *weight /= length;
             }
@@ -235,11 +217,7 @@ fn weigh(document: &Document<'_>, candidates: &[&Line<'_>], ranks: &[f64]) -> Ve
     }
     let weight = |(line, rank): (&&Line<'_>, &f64)| {
         let through = line.position as f64 / lines_of[line.source] as f64;
-        let place = if line.position == 0 {
-            1.2
-        } else {
-            1.1 - 0.2 * through
-        };
+        let place = if line.position == 0 { 1.2 } else { 1.1 - 0.2 * through };
         rank * place * readable(line.tokens.len())
     };
     candidates.iter().zip(ranks).map(weight).collect()

@@ -29,20 +29,14 @@ pub(crate) fn words(sentence: &str) -> Vec<Word<'_>> {
                 Some(last) if join => {
                     last.text = &sentence[last.start..start + piece.len()];
                 }
-                _ => words.push(Word {
-                    text: piece,
-                    start,
-                    after_break,
-                }),
+                _ => words.push(Word { text: piece, start, after_break }),
             }
             after_break = false;
             join = false;
         } else if piece.trim().is_empty() {
             join = false;
         } else {
-            let touches = words
-                .last()
-                .is_some_and(|last| last.start + last.text.len() == start);
+            let touches = words.last().is_some_and(|last| last.start + last.text.len() == start);
             join = touches && matches!(piece, "-" | "\u{2010}" | "\u{2011}");
             // Should no word follow at once, the hyphen was a dash after all.
             after_break = true;
@@ -81,16 +75,10 @@ fn singular_length(key: &str) -> Option<(usize, bool)> {
     if key.ends_with("ies") && length > 4 && key != "series" && key != "species" {
         return Some((length - 3, true));
     }
-    if ["sses", "shes", "ches", "xes", "zzes"]
-        .iter()
-        .any(|ending| key.ends_with(ending))
-    {
+    if ["sses", "shes", "ches", "xes", "zzes"].iter().any(|ending| key.ends_with(ending)) {
         return Some((length - 2, false));
     }
-    if ["ss", "us", "is", "ies", "as", "'s"]
-        .iter()
-        .any(|ending| key.ends_with(ending))
-    {
+    if ["ss", "us", "is", "ies", "as", "'s"].iter().any(|ending| key.ends_with(ending)) {
         return None;
     }
     Some((length - 1, false))
@@ -114,18 +102,12 @@ mod tests {
                 "a well-known, state-of-the-art thing",
                 &["a", "well-known", "state-of-the-art", "thing"],
             ),
-            (
-                "pages 10-20 cost 1,000.50",
-                &["pages", "10-20", "cost", "1,000.50"],
-            ),
+            ("pages 10-20 cost 1,000.50", &["pages", "10-20", "cost", "1,000.50"]),
             ("yes - no, dash—dash", &["yes", "no", "dash", "dash"]),
             ("- item", &["item"]),
             ("trailing- hyphen", &["trailing", "hyphen"]),
             ("שלום עולם", &["שלום", "עולם"]),
-            (
-                "naïve café 😀 e\u{301}te\u{301}",
-                &["naïve", "café", "e\u{301}te\u{301}"],
-            ),
+            ("naïve café 😀 e\u{301}te\u{301}", &["naïve", "café", "e\u{301}te\u{301}"]),
         ];
         for (sentence, expected) in cases {
             assert_eq!(texts(sentence), *expected, "{sentence:?}");
@@ -134,10 +116,8 @@ mod tests {
 
     #[test]
     fn punctuation_breaks_phrases() {
-        let breaks: Vec<_> = words("one two, three (four) five-six")
-            .iter()
-            .map(|word| word.after_break)
-            .collect();
+        let breaks: Vec<_> =
+            words("one two, three (four) five-six").iter().map(|word| word.after_break).collect();
         assert_eq!(breaks, [false, false, true, true, true]);
     }
 
@@ -145,10 +125,7 @@ mod tests {
     fn offsets_point_into_the_sentence() {
         let sentence = "a state-of-the-art 😀 thing";
         for word in words(sentence) {
-            assert_eq!(
-                &sentence[word.start..word.start + word.text.len()],
-                word.text
-            );
+            assert_eq!(&sentence[word.start..word.start + word.text.len()], word.text);
         }
     }
 
