@@ -19,6 +19,11 @@ use crate::setup::{Engine, KnownSecret, Operator};
 /// In a plugin's configuration schema: this string names a secret.
 const SECRET_MARK: &str = "x-consort-secret";
 
+/// The longest a run waits for its policy, in milliseconds, unless the policy's
+/// manifest asks for another limit. The built-in order decides a tick that takes
+/// longer, so an idle policy must not cost as much patience as an agent gets.
+const POLICY_TIME: u64 = 5_000;
+
 /// Every plugin a run needs.
 pub(crate) struct Cast {
     /// By the plan's numbers.
@@ -122,6 +127,7 @@ impl Cast {
         let defaults = *engine.plugin_host().defaults();
         let ceiling = *engine.plugin_host().ceiling();
         let prioritizer = find(policy, "policy", &mut problems).and_then(|plugin| {
+            let defaults = Limits { time: defaults.time.min(POLICY_TIME), ..defaults };
             let limits = Limits::settle(&[&plugin.manifest().limits], &defaults, &ceiling);
             match plugin.prioritizer() {
                 Ok(prioritizer) => Some(CastPrioritizer { plugin, prioritizer, limits }),
