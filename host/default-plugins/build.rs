@@ -11,9 +11,14 @@ const PLUGINS: &[(&str, &str)] = &[
     ("adapter", "echo"),
     ("adapter", "http-json"),
     ("adapter", "openai"),
+    ("adapter", "local"),
     ("prioritizer", "priority"),
     ("prioritizer", "critical-path"),
     ("prioritizer", "deadline"),
+    ("transformer", "jq"),
+    ("transformer", "template"),
+    ("transformer", "json-schema"),
+    ("transformer", "text"),
 ];
 
 fn main() {

@@ -43,12 +43,10 @@ fn ask(call: &Invocation, http: &dyn Transport) -> Result<Step, Failure> {
     if !(200..300).contains(&response.status) {
         return Err(error::from_response(response));
     }
-    // Some servers ignore that a stream was asked for.
-    let reply = if response.is("text/event-stream") {
-        stream::read(response)?
-    } else {
-        completion::read(response)?
-    };
+    // Some servers ignore that a stream was asked for, some call it something else.
+    let is_stream =
+        response.is("text/event-stream") || (config.stream && !response.is("application/json"));
+    let reply = if is_stream { stream::read(response)? } else { completion::read(response)? };
     reply::finish(reply, &config)
 }
 

@@ -307,6 +307,15 @@ fn tool_calls_are_put_together_from_a_stream() {
 
 #[test]
 fn a_server_that_does_not_stream_is_understood() {
-    let outcome = answered(json!({"stream": true}), 200, &completion("hi")).unwrap();
+    let json = [("content-type", "application/json; charset=utf-8")];
+    let server = FakeAgent::new().reply_with(200, &json, &completion("hi"));
+    let outcome = ask(&call(&json!({"stream": true})), &server).map(done).unwrap();
+    assert_eq!(outcome.output, Payload::Text("hi".into()));
+}
+
+#[test]
+fn a_stream_is_known_by_its_request_when_the_server_calls_it_something_else() {
+    let body = chunk(json!({"content": "hi"}), Some("stop"));
+    let outcome = answered(json!({"stream": true}), 200, &body).unwrap();
     assert_eq!(outcome.output, Payload::Text("hi".into()));
 }
