@@ -28,6 +28,7 @@ const GUESTS: &[GuestCrate<'_>] = &[
         package: "consort-scripted-adapter",
         path: "tests/guests/scripted",
     },
+    GuestCrate { name: "relay", package: "consort-test-relay", path: "tests/guests/relay" },
     GuestCrate { name: "echo", package: "consort-adapter-echo", path: "plugins/adapters/echo" },
 ];
 

@@ -7,8 +7,12 @@
 //! - [`modules`]: hostile plugins written in the text format, and how one
 //!   becomes a component
 //! - [`server`]: an HTTP server in the test's process that behaves as asked
+//! - [`agents`]: servers that nobody here wrote
+//! - [`command`]: the real `consort`
 //! - [`lab`]: a plugin host, a server and calls between them
 
+pub mod agents;
+pub mod command;
 pub mod guests;
 pub mod lab;
 pub mod modules;

@@ -1,4 +1,5 @@
-//! A *hostile* prioritizer: it does what `do` in its configuration names.
+//! A *hostile* prioritizer: it does what `do` in its configuration names, or else
+//! the type of the first task it is asked about.
 
 /// All behaviours. The guest makes its dispatch from the list and the host's
 /// tests check with it that no behaviour is without a test.
@@ -33,13 +34,15 @@ mod guest {
     struct Hostile;
 
     impl Prioritizer for Hostile {
-        fn score(batch: &[Candidate], _: &Snapshot) -> Scores {
+        fn score(batch: &[Candidate], now: &Snapshot) -> Scores {
             let config: Value = consort_plugin_sdk::config::get().parse().unwrap_or_default();
+            let kind = batch.first().map_or("", |candidate| now.name(candidate.kind));
+            let behaviour = config["do"].as_str().unwrap_or(kind);
             macro_rules! dispatch {
                 ($($name:ident)*) => {
-                    match config["do"].as_str() {
-                        $(Some(stringify!($name)) => $name(batch),)*
-                        other => Err(format!("no behaviour named {other:?}")),
+                    match behaviour {
+                        $(stringify!($name) => $name(batch),)*
+                        other => Err(format!("no behaviour named '{other}'")),
                     }
                 };
             }

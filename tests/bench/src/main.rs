@@ -1,0 +1,120 @@
+//! Consort's end-to-end benchmark: `cargo xtask bench`.
+//!
+//! It prints a table of *figures*, each with the *bar* it must reach, and exits
+//! with 1 when one does not. What shares the machine while it runs shows: every
+//! figure is the median of several rounds, figures that are compared are
+//! measured in turn, and cost is counted in processor time as well as on the
+//! clock.
+//!
+//! # Layout
+//!
+//! - [`table`]: figures and bars, printed or as JSON
+//! - [`clock`]: time on the wall and on the processor
+//! - [`workload`]: workflows, and the engine that runs them
+//! - [`bare`]: the same plugin calls in a loop, without Consort
+//! - [`throughput`], [`chain`], [`in_flight`], [`startup`]: one benchmark each
+
+mod bare;
+mod chain;
+mod clock;
+mod in_flight;
+mod startup;
+mod table;
+mod throughput;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::table::Table;
+
+/// Measure Consort from end to end and compare with what it promises
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench
+  cargo xtask bench throughput chain
+  cargo xtask bench --json > figures.json")]
+struct Args {
+    /// Which benchmarks to run [default: all]
+    benchmarks: Vec<Benchmark>,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Benchmark {
+    /// Independent tasks that do nothing
+    Throughput,
+    /// Tasks that wait for one another
+    Chain,
+    /// Agent calls that all wait for a server
+    InFlight,
+    /// One task, from the start of the process to its end
+    Startup,
+}
+
+/// Processes of their own that a benchmark consists of
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// The server that agents call: says where it is, ends with its input
+    #[command(hide = true)]
+    Serve,
+    /// The consort that calls it
+    #[command(hide = true)]
+    Fly {
+        /// The server
+        url: String,
+        /// Calls at once
+        calls: usize,
+    },
+}
+
+/// What a benchmark ends with when it could not measure.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.part {
+        Some(Part::Serve) => in_flight::serve().map(|()| true),
+        Some(Part::Fly { url, calls }) => in_flight::fly(&url, calls).map(|()| true),
+        None => measure(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<bool, Failure> {
+    let wanted = |benchmark| args.benchmarks.is_empty() || args.benchmarks.contains(&benchmark);
+    let mut table = Table::new();
+    if wanted(Benchmark::Throughput) {
+        throughput::measure(&mut table)?;
+    }
+    if wanted(Benchmark::Chain) {
+        chain::measure(&mut table)?;
+    }
+    if wanted(Benchmark::InFlight) {
+        in_flight::measure(&mut table)?;
+    }
+    if wanted(Benchmark::Startup) {
+        startup::measure(&mut table)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&table)?);
+    } else {
+        print!("{table}");
+    }
+    Ok(table.all_reached())
+}

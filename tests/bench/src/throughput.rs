@@ -1,0 +1,67 @@
+//! Independent tasks that do nothing: each is scored by the prioritizer
+//! `priority` and done by a fresh instance of the adapter `echo`.
+//!
+//! Measured is a run from its submission to its report, the plan being compiled
+//! and the plugins loaded; then the same calls in a bare loop, on the same two
+//! threads; in turn. Cost is processor time a task, of all threads.
+
+use consort_engine::HostConfig;
+
+use crate::Failure;
+use crate::bare::Bare;
+use crate::clock::{Clock, median, micros};
+use crate::table::{Bar, Table};
+use crate::workload::{POLICY, engine, independent, plan, run, runtime};
+
+const TASKS: usize = 20_000;
+const ROUNDS: usize = 9;
+
+pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let engine = engine(HostConfig::default())?;
+    let bare = Bare::new("echo", POLICY)?;
+    let workflow = independent(TASKS);
+
+    let mut rounds = Vec::new();
+    // The first warms up.
+    for round in 0..=ROUNDS {
+        let plan = plan(&engine, &workflow)?;
+        let (consort, batches) = runtime.block_on(async {
+            let clock = Clock::start();
+            let report = run(&engine, plan).await?;
+            Ok::<_, Failure>((clock.stop(), report.metrics.policy.ticks as usize))
+        })?;
+        let loop_alone = runtime.block_on(bare.run(TASKS, batches))?;
+        if round > 0 {
+            rounds.push((consort, loop_alone, batches));
+        }
+    }
+
+    let tasks = TASKS as f64;
+    let rate = median(rounds.iter().map(|(consort, ..)| tasks / consort.wall.as_secs_f64()));
+    let cost = median(rounds.iter().map(|(consort, ..)| micros(consort.processor) / tasks));
+    let bare_rate = median(rounds.iter().map(|(_, bare, _)| tasks / bare.wall.as_secs_f64()));
+    let bare_cost = median(rounds.iter().map(|(_, bare, _)| micros(bare.processor) / tasks));
+    let ratio = |of: fn(&crate::clock::Took) -> f64| {
+        median(rounds.iter().map(|(consort, bare, _)| of(consort) / of(bare)))
+    };
+    table.figure("independent tasks", rate, "tasks/s", Bar::AtLeast(25_000.0));
+    table.figure(
+        "  processor time, as a multiple of a bare loop's",
+        ratio(|took| took.processor.as_secs_f64()),
+        "times",
+        Bar::AtMost(2.0),
+    );
+    table.figure(
+        "  time on the clock, as a multiple of a bare loop's",
+        ratio(|took| took.wall.as_secs_f64()),
+        "times",
+        Bar::AtMost(2.0),
+    );
+    table.detail("  processor time a task", cost, "µs");
+    table.detail("  processor time a task in the bare loop", bare_cost, "µs");
+    table.detail("  tasks in the bare loop", bare_rate, "tasks/s");
+    let batches = median(rounds.iter().map(|(.., batches)| *batches as f64));
+    table.detail("  calls of the prioritizer", batches, "calls");
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask`: what a developer does with one command each.
+//!
+//! * [`demo`]: builds Consort and shows it at work.
+//! * [`ci`]: everything the gate checks.
+//! * [`examples`]: runs every example.
+//! * [`tools`]: what has to be installed, and is.
+//! * [`step`]: other programs, run one after the other.
+
+mod ci;
+mod demo;
+mod examples;
+mod step;
+mod tools;
+
+use std::process::ExitCode;
+
+use step::{Failed, Step};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  demo             build Consort and run a multi-agent workflow on real texts
+  test [ARGS…]     build everything and run all tests; ARGS go to 'cargo test'
+  agents [ARGS…]   run the tests against real agents and other languages' tools,
+                   which are installed into target/agents first
+  bench [ARGS…]    measure, and print a table; ARGS go to the benchmark
+  examples         run every workflow in examples/ that needs no server
+  ci               everything the gate checks: tests, real agents, format, lints,
+                   docs, dependencies, examples
+
+Each first adds the compilation target for plugins (wasm32-wasip2) if it is
+missing, and says so.";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let done = match command.as_str() {
+        "demo" => demo::demo(),
+        "test" => test(&rest),
+        "agents" => agents(&rest),
+        "bench" => bench(&rest),
+        "examples" => tools::ensure_target().and_then(|()| examples::examples()),
+        "ci" => ci::ci(),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        "" => Err(Failed::new(format!("no command\n\n{USAGE}"))),
+        other => Err(Failed::new(format!("there is no command '{other}'\n\n{USAGE}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("error: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// All tests of the workspace; the test runner's own summary is printed.
+fn test(args: &[String]) -> Result<(), Failed> {
+    tools::ensure_target()?;
+    Step::cargo(["test", "--locked", "--workspace"]).args(args).run()
+}
+
+/// The tests that plain `cargo test` leaves out, because they install servers and
+/// tools from PyPI and npm.
+pub(crate) fn agents(args: &[String]) -> Result<(), Failed> {
+    tools::ensure_target()?;
+    Step::cargo(["test", "--locked", "--workspace", "--test", "agents", "--test", "languages"])
+        .args(["--", "--ignored", "--nocapture"])
+        .args(args)
+        .run()
+}
+
+/// The table of measurements.
+fn bench(args: &[String]) -> Result<(), Failed> {
+    tools::ensure_target()?;
+    // As part of the whole workspace, so that dependencies have the features
+    // they have already been built with.
+    Step::cargo(["build", "--locked", "--workspace"])
+        .args(["--bin", "consort", "--bin", "consort-bench"])
+        .run()?;
+    let this = std::env::current_exe().map_err(|error| Failed::new(error.to_string()))?;
+    let name = format!("consort-bench{}", std::env::consts::EXE_SUFFIX);
+    Step::new(this.with_file_name(name)).args(args).run()
+}
