@@ -318,3 +318,41 @@ async fn every_policy_runs_the_same_graph() {
         assert_eq!(report.metrics.policy.faults, 0, "{:?}", report.metrics.policy);
     }
 }
+
+/// The fuel each task was given, read from the error of running out of it.
+async fn fuel_given(engine: &Engine, text: &str) -> Vec<u64> {
+    let document = parse(text, Format::Yaml).expect("a document");
+    let plan = compile(document, engine.known()).expect("a plan");
+    let run = engine.prepare(plan, "priority").await.expect("plugins");
+    let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
+    let allowed = |task: &consort_engine::report::TaskReport| {
+        let error = task.error.as_ref().expect("too little fuel");
+        let limit = error.limit.as_ref().expect("a broken limit");
+        assert!(limit.used >= limit.allowed && error.kind == "limit", "{error:?}");
+        limit.allowed
+    };
+    report.tasks.iter().map(allowed).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_come_from_the_task_then_its_agent_then_the_host_and_end_at_the_ceiling() {
+    let text = "
+on_failure: continue
+agents:
+  A: {adapter: scripted, limits: {fuel: 700}}
+  B: {adapter: scripted}
+tasks:
+  - {task_id: own, agent: A, resources: {fuel: 900}}
+  - {task_id: agents, agent: A}
+  - {task_id: hosts, agent: B}
+  - {task_id: greedy, agent: B, resources: {fuel: 5000000}}
+";
+    let config = "limits: {defaults: {fuel: 500}, ceiling: {fuel: 1000}}";
+    let engine = Engine::new(Setup {
+        config: HostConfig::parse(config, Format::Yaml).expect("a configuration"),
+        embedded: &PLUGINS,
+        ..Setup::default()
+    })
+    .expect("an engine");
+    assert_eq!(fuel_given(&engine, text).await, [900, 700, 500, 1_000]);
+}
