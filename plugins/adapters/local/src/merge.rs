@@ -35,16 +35,23 @@ pub(crate) fn markdown(title: &str, parts: &[Part]) -> String {
 pub(crate) fn title(subject: &str) -> String {
     let line = subject.lines().next().unwrap_or("").trim().trim_end_matches(['.', ':']);
     let line = line.trim_start_matches(['#', ' ']);
-    if line.is_empty() { "Report".into() } else { line.into() }
+    if line.is_empty() { "Report".into() } else { capitalised(line) }
 }
 
 /// A name as people would write it: `keywords_darwin` is "Keywords darwin".
 pub(crate) fn heading(name: &str) -> String {
     let spaced = name.replace(['_', '-'], " ");
-    let mut chars = spaced.trim().chars();
+    match spaced.trim() {
+        "" => name.to_owned(),
+        words => capitalised(words),
+    }
+}
+
+fn capitalised(words: &str) -> String {
+    let mut chars = words.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => name.to_owned(),
+        None => String::new(),
     }
 }
 
@@ -223,6 +230,7 @@ mod tests {
             ("", "Report"),
             ("Three classics.", "Three classics"),
             ("# A\nB", "A"),
+            ("three books", "Three books"),
             ("  ", "Report"),
         ] {
             assert_eq!(title(subject), expected);

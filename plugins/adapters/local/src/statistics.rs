@@ -175,3 +175,63 @@ fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Sentences, Source};
+
+    fn statistics(text: &str) -> Statistics {
+        let sources = [Source { name: "input".into(), text: text.into() }];
+        let sentences = Sentences::of(&sources);
+        count(&Document::read(&sentences, &[]), 3)
+    }
+
+    #[test]
+    fn syllables_are_about_right() {
+        for (word, expected) in [
+            ("cat", 1),
+            ("make", 1),
+            ("makes", 1),
+            ("candle", 2),
+            ("people", 2),
+            ("walked", 1),
+            ("wanted", 2),
+            ("needed", 2),
+            ("boxes", 2),
+            ("species", 2),
+            ("the", 1),
+            ("naturalist", 4),
+            ("queue", 1),
+            ("rhythm", 1),
+            ("42", 1),
+            ("é", 1),
+            ("independently", 5),
+        ] {
+            assert_eq!(count_syllables(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn figures_of_a_known_text() {
+        let text = "# Pets\n\nThe cat sat on the mat. The dogs ran! A dog is not a cat.";
+        let found = statistics(text);
+        assert_eq!((found.words, found.unique_words, found.sentences), (16, 11, 3));
+        assert_eq!((found.paragraphs, found.longest_sentence), (2, 6));
+        assert_eq!(found.average_sentence_length, 5.0);
+        assert_eq!(found.reading_time, 5);
+        let top: Vec<_> =
+            found.top_words.iter().map(|top| (top.word.as_str(), top.count)).collect();
+        assert_eq!(top, [("cat", 2), ("dog", 2), ("pet", 1)]);
+        // 206.835 − 1.015 × 5 − 84.6 × 1: every word has one syllable.
+        assert_eq!(found.flesch_reading_ease, Some(117.2));
+        assert!(found.in_words().contains("(very easy)"), "{}", found.in_words());
+    }
+
+    #[test]
+    fn reading_ease_is_for_latin_letters_only() {
+        assert_eq!(statistics("שלום עולם. מה שלומך?").flesch_reading_ease, None);
+        let nothing = statistics("");
+        assert_eq!((nothing.words, nothing.flesch_reading_ease), (0, None));
+    }
+}

@@ -4,10 +4,11 @@
 //! The method is LexRank: Erkan, Radev, "LexRank: Graph-based lexical centrality
 //! as salience in text summarization", JAIR 22 (2004), 457–479. Sentences are
 //! TF-IDF vectors, the cosine of two is the weight of the edge between them, and
-//! the principal eigenvector of that graph ranks them. The rank is multiplied by
-//! a mild preference for early sentences and for sentences of readable length;
-//! then sentences are taken by maximal marginal relevance (Carbonell, Goldstein,
-//! SIGIR 1998), so that no two say the same.
+//! the principal eigenvector of that graph ranks them. Ranks are then weighed:
+//! early sentences, sentences of readable length and of some substance, and
+//! sentences that stand on their own are preferred. At last sentences are taken
+//! by maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998), so that no
+//! two say the same.
 //!
 //! Comparing sentences is quadratic, so at most [`MAX_RANKED`] are compared. Of
 //! a longer text those go in whose words are on average the most frequent
@@ -206,7 +207,7 @@ fn rank(vectors: &[Vector]) -> Vec<f64> {
     ranks
 }
 
-/// Multiplies ranks by the preferences for place and length.
+/// Multiplies ranks by the preferences for place, length, substance and footing.
 fn weigh(document: &Document<'_>, candidates: &[&Line<'_>], ranks: &[f64]) -> Vec<f64> {
     let mut lines_of = Vec::new();
     for line in &document.lines {
@@ -218,19 +219,65 @@ fn weigh(document: &Document<'_>, candidates: &[&Line<'_>], ranks: &[f64]) -> Ve
     let weight = |(line, rank): (&&Line<'_>, &f64)| {
         let through = line.position as f64 / lines_of[line.source] as f64;
         let place = if line.position == 0 { 1.2 } else { 1.1 - 0.2 * through };
-        rank * place * readable(line.tokens.len())
+        rank * place * readable(line.tokens.len()) * substance(document, line) * footing(line)
     };
     candidates.iter().zip(ranks).map(weight).collect()
 }
 
-/// 1 for a sentence of 8 to 35 words, less for others.
+/// 1 up to 35 words, less for longer sentences.
 fn readable(words: usize) -> f64 {
     match words {
-        0..=7 => 0.3 + 0.1 * words as f64 * 7.0 / 8.0,
-        8..=35 => 1.0,
+        0..=35 => 1.0,
         _ => (35.0 / words as f64).sqrt(),
     }
 }
+
+/// 1 for a sentence with eight words that are not stop words, less for others:
+/// short sentences are central easily, having little that could differ.
+fn substance(document: &Document<'_>, line: &Line<'_>) -> f64 {
+    let content = line.tokens.iter().filter(|token| !document.terms[token.term].stopped).count();
+    (content.min(8) as f64 / 8.0).max(0.05)
+}
+
+/// 1 for a sentence that stands on its own, less for one that leans on what was
+/// said before, and for questions and exclamations.
+fn footing(line: &Line<'_>) -> f64 {
+    let leans = line.tokens.first().is_some_and(|first| {
+        LEANING.binary_search(&first.word.text.to_lowercase().as_str()).is_ok()
+    });
+    let asks = line.sentence.text.ends_with(['?', '!', '？', '！']);
+    (if leans { 0.75 } else { 1.0 }) * (if asks { 0.6 } else { 1.0 })
+}
+
+/// First words that point back. Sorted.
+static LEANING: &[&str] = &[
+    "also",
+    "and",
+    "because",
+    "but",
+    "he",
+    "hence",
+    "her",
+    "his",
+    "however",
+    "it",
+    "its",
+    "nor",
+    "or",
+    "she",
+    "so",
+    "such",
+    "that",
+    "their",
+    "then",
+    "therefore",
+    "these",
+    "they",
+    "this",
+    "those",
+    "thus",
+    "yet",
+];
 
 fn choose(vectors: &[Vector], ranks: &[f64], count: usize) -> Vec<usize> {
     let best = ranks.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -254,5 +301,63 @@ fn cut(line: &Line<'_>) -> String {
     match line.tokens.get(MAX_SENTENCE_WORDS) {
         Some(token) => format!("{} …", line.sentence.text[..token.word.start].trim_end()),
         None => line.sentence.text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Sentences, Source};
+
+    fn summary(texts: &[&str], count: usize) -> Summary {
+        let source = |text: &&str| Source { name: "input".into(), text: (*text).into() };
+        let sources: Vec<Source> = texts.iter().map(source).collect();
+        let sentences = Sentences::of(&sources);
+        summarise(&Document::read(&sentences, &[]), count)
+    }
+
+    fn texts(summary: &Summary) -> Vec<&str> {
+        summary.sentences.iter().map(|chosen| chosen.text.as_str()).collect()
+    }
+
+    #[test]
+    fn the_table_is_sorted() {
+        assert!(LEANING.is_sorted());
+    }
+
+    #[test]
+    fn the_central_sentence_is_found_and_small_talk_is_not() {
+        let text = "It was a sunny Tuesday in March. Solar panels turn sunlight into electric \
+            power for whole towns. The price of solar panels and electric power has fallen every \
+            year. Somebody coughed. Towns that build solar panels sell electric power at a good \
+            price. What a day!";
+        let found = summary(&[text], 1);
+        let chosen = texts(&found)[0];
+        assert!(chosen.contains("solar panels"), "{chosen}");
+        assert_eq!((found.available, found.ranked), (6, 6));
+    }
+
+    #[test]
+    fn sentences_come_in_the_order_they_stand_in_and_none_twice() {
+        let text = "Cats chase mice in the barn. Dogs chase cats in the garden. Cats chase mice in \
+            the barn. Mice fear cats and dogs in the barn.";
+        let found = summary(&[text, "Barn owls chase mice too, in the barn."], 10);
+        let places: Vec<_> =
+            found.sentences.iter().map(|chosen| (chosen.source, chosen.position)).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (0, 3), (1, 0)]);
+    }
+
+    #[test]
+    fn headings_are_left_out_unless_there_is_nothing_else() {
+        assert_eq!(texts(&summary(&["# Bees\n\nBees visit flowers."], 5)), ["Bees visit flowers."]);
+        assert_eq!(texts(&summary(&["# Bees"], 5)), ["Bees"]);
+        assert_eq!(texts(&summary(&["", "..."], 5)), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_endless_sentence_is_cut() {
+        let found = summary(&[&"word ".repeat(10_000)], 1);
+        let words = texts(&found)[0].split(' ').count();
+        assert_eq!(words, MAX_SENTENCE_WORDS + 1, "the words and the ellipsis");
     }
 }
