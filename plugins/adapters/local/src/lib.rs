@@ -22,23 +22,28 @@
 //! # Layout
 //!
 //! [`operation`] decides what is done, [`material`] gathers what it is done to,
-//! [`document`] reads it ([`sentences`], [`words`], [`stop_words`]), and
-//! [`keywords`], [`summary`], [`statistics`] and [`merge`] do it.
+//! [`document`] reads it ([`blocks`], [`sentences`] with [`abbreviations`],
+//! [`words`], [`stop_words`]), and [`keywords`] (from [`phrases`] and
+//! [`term_costs`]), [`summary`], [`statistics`] and [`merge`] do it.
 
 use consort_plugin_sdk::host::{self, Level, Update};
 use consort_plugin_sdk::serde_json::{Value, json};
 use consort_plugin_sdk::{Adapter, Failure, Invocation, Payload, Step};
 
+mod abbreviations;
+mod blocks;
 mod config;
 mod document;
 mod keywords;
 mod material;
 mod merge;
 mod operation;
+mod phrases;
 mod sentences;
 mod statistics;
 mod stop_words;
 mod summary;
+mod term_costs;
 mod words;
 
 use config::{Config, Format};

@@ -66,6 +66,11 @@ pub(crate) fn key(word: &str) -> String {
     key
 }
 
+/// Whether a word starts with a capital.
+pub(crate) fn is_capitalised(word: &str) -> bool {
+    word.starts_with(char::is_uppercase)
+}
+
 /// The length of what remains of a regular plural, and whether a "y" follows.
 fn singular_length(key: &str) -> Option<(usize, bool)> {
     let length = key.len();
