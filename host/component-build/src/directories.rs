@@ -16,9 +16,10 @@ pub(crate) fn nested_target(workspace: &Path) -> PathBuf {
 }
 
 /// The target directory that holds this `OUT_DIR`, however it was chosen: cargo
-/// marks it as a cache.
+/// marks it as a cache. Looks no farther up than
+/// `TARGET_DIR/TRIPLE/PROFILE/build/PACKAGE/HASH/out` goes.
 fn outer_target(out: &Path) -> Option<PathBuf> {
-    out.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
+    out.ancestors().take(7).find(|dir| dir.join("CACHEDIR.TAG").is_file()).map(Path::to_owned)
 }
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod tests {
         std::fs::create_dir_all(&out).unwrap();
         std::fs::write(root.join("elsewhere/CACHEDIR.TAG"), "").unwrap();
         assert_eq!(outer_target(&out), Some(root.join("elsewhere")));
+        assert_eq!(outer_target(&out.join("a/b/c")), None);
         std::fs::remove_dir_all(&root).unwrap();
     }
 }
