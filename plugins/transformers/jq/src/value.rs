@@ -8,9 +8,9 @@ use consort_plugin_sdk::payload::base64;
 use consort_plugin_sdk::{Failure, Payload, TransformContext, serde_json};
 use jaq_json::{Map, Num, Val, read::parse_single};
 
-/// How deep documents may be nested, coming in and going out. Reading and
-/// writing recurse, and a stack overflow would look like a fault of the plugin.
-const MAX_DEPTH: usize = 1_000;
+/// How deep documents may be nested, coming in and going out: as deep as the
+/// host takes results. Beyond, this is the failure of a filter and not a fault.
+const MAX_DEPTH: usize = 127;
 
 /// Reads a payload; `what` names it in the failure, `InvalidInput`.
 pub(crate) fn read(what: &str, payload: &Payload) -> Result<Val, Failure> {
