@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// Steps one rendering may take.
@@ -40,7 +40,7 @@ impl Template {
     pub fn new(source: &str) -> Result<Self, String> {
         let plain = !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark));
         if !plain {
-            ENVIRONMENT.template_from_str(source).map_err(|error| explain(&error))?;
+            ENVIRONMENT.template_from_str(source).map_err(|error| explain(&error, source))?;
         }
         Ok(Self { source: source.into(), plain })
     }
@@ -65,11 +65,11 @@ impl Template {
             return Ok(self.source.clone());
         }
         let template =
-            ENVIRONMENT.template_from_str(&self.source).map_err(|error| explain(&error))?;
+            ENVIRONMENT.template_from_str(&self.source).map_err(|error| explain(&error, &self.source))?;
         let mut output = Capped::default();
         match template.render_captured_to(Value::from(Serde(values())), &mut output) {
             _ if output.full => Err(format!("it renders to more than {MAX_OUTPUT} bytes")),
-            Err(error) => Err(explain(&error)),
+            Err(error) => Err(explain(&error, &self.source)),
             Ok(_) => Ok(String::from_utf8(output.bytes)
                 .map_err(|_| "it renders to something that is not UTF-8".to_owned())?
                 .into()),
@@ -99,8 +99,15 @@ impl io::Write for Capped {
     }
 }
 
-fn explain(error: &minijinja::Error) -> String {
-    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+/// What is wrong, for the author of the template `source`.
+fn explain(error: &minijinja::Error, source: &str) -> String {
+    let undefined = error.kind() == ErrorKind::UndefinedError;
+    let named = error.range().filter(|_| undefined).and_then(|range| source.get(range));
+    let what = match (named, error.detail()) {
+        (Some(expression), _) => format!("`{}` is undefined", expression.trim()),
+        (None, Some(detail)) => detail.to_owned(),
+        (None, None) => error.kind().to_string(),
+    };
     match error.line() {
         Some(line) => format!("{what} (line {line} of the template)"),
         None => what,
@@ -125,7 +132,8 @@ mod tests {
     fn holes_endless_loops_and_floods_are_errors() {
         let render = |source: &str| Template::new(source).unwrap().render(|| json!({"a": {}}));
         assert!(render("{{ a.b.c }}").is_err());
-        assert!(render("{{ nothing }}").unwrap_err().contains("line 1"));
+        let hole = render("hello {{ nothing }}").unwrap_err();
+        assert_eq!(hole, "`nothing` is undefined (line 1 of the template)");
         let endless = "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}";
         assert!(render(endless).unwrap_err().contains("fuel"));
         let flood = "{% for i in range(9999) %}{{ '0123456789' * 100 }}{% endfor %}";
