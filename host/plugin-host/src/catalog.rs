@@ -129,7 +129,12 @@ impl Catalog {
         Ok(Source::File(newest.path.clone()))
     }
 
-    fn find_by_digest(&self, reference: &str, name: &str, wanted: &str) -> Result<Source, LoadError> {
+    fn find_by_digest(
+        &self,
+        reference: &str,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Source, LoadError> {
         let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted).to_ascii_lowercase();
         if !(SHORTEST_DIGEST..=64).contains(&prefix.len())
             || !prefix.bytes().all(|b| b.is_ascii_hexdigit())
@@ -142,9 +147,8 @@ impl Catalog {
                 ),
             });
         }
-        let fits = |digest: &str| {
-            digest.strip_prefix("sha256:").unwrap_or(digest).starts_with(&prefix)
-        };
+        let fits =
+            |digest: &str| digest.strip_prefix("sha256:").unwrap_or(digest).starts_with(&prefix);
         if let Some(plugin) = self.embedded.iter().find(|p| p.name == name && fits(p.digest)) {
             return Ok(Source::Embedded(plugin));
         }
@@ -211,8 +215,8 @@ impl Listing {
     /// Reads a plugin file without loading it.
     pub fn of_file(path: &Path) -> Result<Self, LoadError> {
         let label = path.display().to_string();
-        let bytes = fs::read(path)
-            .map_err(|source| LoadError::Read { path: label.clone(), source })?;
+        let bytes =
+            fs::read(path).map_err(|source| LoadError::Read { path: label.clone(), source })?;
         let manifest = scan(&label, &file_name(path), &bytes)?.manifest;
         Ok(Self::new(manifest, digest(&bytes), Origin::File(path.to_owned()), bytes.len()))
     }

@@ -6,10 +6,11 @@
 //! is right. Everything else is compiled again and replaced.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{process, thread};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -17,6 +18,10 @@ use wasmtime::{Engine, Result};
 
 /// Length of the checksum at the end of a file.
 const CHECKSUM: usize = 32;
+/// Bytes of code whose digest enters the checksum at once.
+const PIECE: usize = 1 << 20;
+/// Bytes that are read at once: they stay in the processor's cache.
+const BUFFER: usize = 128 << 10;
 
 /// Code that an engine compiled. **Invariant:** only made in this module, from
 /// what a compiler returned or from a file whose checksum was right.
@@ -104,17 +109,15 @@ impl CodeCache {
 
     /// Writes beside the file and renames, so that readers and other writers
     /// see one whole file or another.
-    fn write(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, key: &str, code: &[u8]) -> io::Result<()> {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let number = WRITTEN.fetch_add(1, Relaxed);
         let temporary = self.directory.join(format!("{key}.{}-{number}.tmp", process::id()));
+        let pieces = code.chunks(PIECE).map(|piece| Sha256::digest(piece).into()).collect();
         let mut file = access::create_file(&temporary)?;
-        let mut hasher = Sha256::new();
-        hasher.update(key);
-        hasher.update(bytes);
         let written = file
-            .write_all(bytes)
-            .and_then(|()| file.write_all(&hasher.finalize()))
+            .write_all(code)
+            .and_then(|()| file.write_all(&checksum(key, pieces)))
             .and_then(|()| fs::rename(&temporary, self.directory.join(key)));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -123,28 +126,73 @@ impl CodeCache {
     }
 }
 
-/// Checks that a file is ours and that its checksum, which covers its name, is
-/// right.
+/// Covers the name of the file and the digests of its pieces, in order.
+fn checksum(key: &str, pieces: Vec<[u8; CHECKSUM]>) -> [u8; CHECKSUM] {
+    let mut hasher = Sha256::new();
+    hasher.update(key);
+    pieces.iter().for_each(|piece| hasher.update(piece));
+    hasher.finalize().into()
+}
+
+/// Checks that a file is ours and that its checksum is right.
 fn verify(path: &Path, key: &str) -> io::Result<()> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut file = File::open(path)?;
     access::check(&fs::symlink_metadata(path)?)?;
     let metadata = file.metadata()?;
     access::check(&metadata)?;
-    let length = usize::try_from(metadata.len()).map_err(|_| broken("it is too long"))?;
-    let mut left = length.checked_sub(CHECKSUM).ok_or_else(|| broken("it is too short"))?;
-    let mut hasher = Sha256::new();
-    hasher.update(key);
-    let mut buffer = vec![0; 256 << 10];
+    let length = metadata.len();
+    let code = length.checked_sub(CHECKSUM as u64).ok_or_else(|| broken("it is too short"))?;
+    let found = checksum(key, digests(path, code)?);
+    let mut expected = [0; CHECKSUM];
+    file.seek(SeekFrom::Start(code))?;
+    file.read_exact(&mut expected)?;
+    if found == expected { Ok(()) } else { Err(broken("its checksum is wrong")) }
+}
+
+/// The digests of the pieces of a file's first `length` bytes. The code of an
+/// interpreter has tens of megabytes, so all processors help.
+fn digests(path: &Path, length: u64) -> io::Result<Vec<[u8; CHECKSUM]>> {
+    let pieces = length.div_ceil(PIECE as u64);
+    let helpers = thread::available_parallelism().map_or(1, NonZero::get) as u64;
+    let each = pieces.div_ceil(helpers).max(4);
+    thread::scope(|scope| {
+        let parts: Vec<_> = (each..pieces)
+            .step_by(each as usize)
+            .map(|first| scope.spawn(move || digests_of(path, length, first, each)))
+            .collect();
+        let mut all = digests_of(path, length, 0, each)?;
+        for part in parts {
+            // Hashing does not panic.
+            all.extend(part.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?);
+        }
+        Ok(all)
+    })
+}
+
+/// The digests of `count` pieces from the piece `first` on, or as many as there
+/// are.
+fn digests_of(path: &Path, length: u64, first: u64, count: u64) -> io::Result<Vec<[u8; CHECKSUM]>> {
+    let start = first * PIECE as u64;
+    let end = length.min(start + count * PIECE as u64);
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut buffer = vec![0; BUFFER];
+    let mut digests = Vec::new();
+    let mut left = end - start;
     while left > 0 {
-        let chunk = left.min(buffer.len());
-        file.read_exact(&mut buffer[..chunk])?;
-        hasher.update(&buffer[..chunk]);
-        left -= chunk;
+        let mut hasher = Sha256::new();
+        let mut piece = left.min(PIECE as u64);
+        left -= piece;
+        while piece > 0 {
+            let chunk = &mut buffer[..BUFFER.min(piece as usize)];
+            file.read_exact(chunk)?;
+            hasher.update(&*chunk);
+            piece -= chunk.len() as u64;
+        }
+        digests.push(hasher.finalize().into());
     }
-    let mut checksum = [0; CHECKSUM];
-    file.read_exact(&mut checksum)?;
-    if hasher.finalize()[..] == checksum { Ok(()) } else { Err(broken("its checksum is wrong")) }
+    Ok(digests)
 }
 
 /// Who may write what.
@@ -166,7 +214,8 @@ mod access {
     /// Refuses what others own or may write, and what is neither a file nor a
     /// directory.
     pub(super) fn check(metadata: &Metadata) -> io::Result<()> {
-        let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+        let refuse =
+            |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
         if metadata.is_symlink() {
             return refuse("it is a symbolic link");
         }

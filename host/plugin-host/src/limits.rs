@@ -25,7 +25,8 @@ pub struct LimitSpec {
     /// Milliseconds from call to return, waiting included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<u64>,
-    /// Bytes of log, progress and standard output of one call.
+    /// Bytes of log, progress and standard output of one call. A message or an
+    /// update counts for one byte more than it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<u64>,
     /// Bytes of what the call returns.
@@ -176,8 +177,7 @@ mod tests {
     #[test]
     fn most_specific_wins_and_ceiling_caps() {
         let task = LimitSpec { fuel: Some(5), ..Default::default() };
-        let manifest =
-            LimitSpec { fuel: Some(7), memory: Some(u64::MAX), ..Default::default() };
+        let manifest = LimitSpec { fuel: Some(7), memory: Some(u64::MAX), ..Default::default() };
         let settled = Limits::settle(&[&task, &manifest], &Limits::DEFAULT, &Limits::CEILING);
         assert_eq!(settled.fuel, 5);
         assert_eq!(settled.memory, Limits::CEILING.memory);

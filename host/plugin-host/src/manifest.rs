@@ -129,10 +129,7 @@ fn optional<T: DeserializeOwned>(
     }
 }
 
-fn required<T: DeserializeOwned>(
-    fields: &mut Map<String, Value>,
-    name: &str,
-) -> Result<T, String> {
+fn required<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<T, String> {
     optional(fields, name)?.ok_or_else(|| format!("field '{name}' is missing"))
 }
 
@@ -164,7 +161,10 @@ mod tests {
             (r#"{"name": "a", "version": "1", "kind": "agent"}"#, "'kind'"),
             (r#"{"name": "a/b", "version": "1", "kind": "adapter"}"#, "'a/b'"),
             (r#"{"name": "a", "version": "1", "kind": "adapter", "limits": {"fule": 1}}"#, "fule"),
-            (r#"{"name": "a", "version": "1", "kind": "adapter", "capabilites": {}}"#, "capabilites"),
+            (
+                r#"{"name": "a", "version": "1", "kind": "adapter", "capabilites": {}}"#,
+                "capabilites",
+            ),
             (r#"["a"]"#, "JSON object"),
         ];
         for (json, expected) in cases {

@@ -90,11 +90,7 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     pub(crate) fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            running_since: AtomicU64::new(0),
-            spent: AtomicU64::new(0),
-        }
+        Self { origin: Instant::now(), running_since: AtomicU64::new(0), spent: AtomicU64::new(0) }
     }
 
     pub(crate) fn start(&self) {
@@ -136,7 +132,10 @@ mod tests {
         assert!(meter.memory_growing(0, 340, None).expect("exactly the limit"));
         let error = meter.table_growing(10, 11, None).expect_err("16 bytes too many");
         let exceeded = error.downcast_ref::<Exceeded>().expect("typed");
-        assert_eq!((exceeded.limit, exceeded.allowed, exceeded.used), (LimitKind::Memory, 1000, 1016));
+        assert_eq!(
+            (exceeded.limit, exceeded.allowed, exceeded.used),
+            (LimitKind::Memory, 1000, 1016)
+        );
     }
 
     #[test]

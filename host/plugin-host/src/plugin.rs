@@ -14,6 +14,7 @@ use crate::egress::{CallEgress, EgressClient, HttpCapability};
 use crate::error::LoadError;
 use crate::manifest::{Kind, Manifest};
 use crate::prioritizer::Prioritizer;
+use crate::room::Place;
 use crate::runtime::{Runtime, Workshop};
 use crate::scan::{Scan, export_name, scan};
 use crate::source::Source;
@@ -46,6 +47,8 @@ struct Inner {
 /// A plugin in one engine.
 pub(crate) struct Loaded {
     pub(crate) pre: InstancePre<State>,
+    /// Linear memories of one instance.
+    memories: u32,
     functions: Vec<ComponentExportIndex>,
 }
 
@@ -208,6 +211,19 @@ impl Plugin {
         loaded.as_ref().map_err(String::as_str)
     }
 
+    /// Waits until there is room for one more instance.
+    pub(crate) async fn place(&self) -> Place {
+        let (tier, loaded) = self
+            .0
+            .loaded
+            .iter()
+            .enumerate()
+            .find_map(|(tier, slot)| Some((tier, slot.get()?.as_ref().ok()?)))
+            .expect("a plugin is in one tier from the start");
+        let pooled = tier + 1 < self.tiers();
+        self.runtime().room().take(loaded.memories, pooled).await
+    }
+
     pub(crate) fn downgrade(&self) -> WeakPlugin {
         WeakPlugin(Arc::downgrade(&self.0))
     }
@@ -280,7 +296,9 @@ impl Inner {
             })
             .collect::<Result<_, _>>()?;
         v0_1::typecheck(&pre, &self.export, self.manifest.kind).map_err(wrong)?;
-        Ok(Loaded { pre, functions })
+        // Unknown only for components that take modules as arguments.
+        let memories = component.resources_required().map_or(1, |needed| needed.num_memories);
+        Ok(Loaded { pre, memories, functions })
     }
 
     fn uncompiled(&self, reason: String) -> LoadError {
@@ -304,7 +322,8 @@ fn missing_import(plugin: &str, error: &wasmtime::Error) -> LoadError {
             "it provides {package} 0.1; build against the contracts of this version ({})",
             error.root_cause()
         ),
-        _ => "plugins may import consort:host and WASI 0.2 (cli, clocks, http, io, random)".to_owned(),
+        _ => "plugins may import consort:host and WASI 0.2 (cli, clocks, http, io, random)"
+            .to_owned(),
     };
     LoadError::MissingImport { plugin: plugin.to_owned(), import, hint }
 }

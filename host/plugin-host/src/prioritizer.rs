@@ -58,3 +58,6 @@ impl fmt::Debug for Prioritizer {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

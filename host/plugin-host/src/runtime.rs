@@ -19,6 +19,7 @@ use wasmtime::{
 };
 
 use crate::error::HostError;
+use crate::room::Room;
 use crate::store::State;
 use crate::ticker::Ticker;
 use crate::v0_1;
@@ -46,6 +47,7 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 pub(crate) struct Runtime {
     tiers: Vec<Tier>,
     ticker: Ticker,
+    room: Room,
     compatibility: u64,
 }
 
@@ -84,7 +86,7 @@ impl Runtime {
             .map(|allocation| Tier { allocation, workshop: OnceLock::new() })
             .collect();
         let ticker = Ticker::start().map_err(HostError::Thread)?;
-        let mut runtime = Self { tiers, ticker, compatibility: 0 };
+        let mut runtime = Self { tiers, ticker, room: Room::new(pool), compatibility: 0 };
         let mut hasher = DefaultHasher::new();
         runtime.compiler()?.precompile_compatibility_hash().hash(&mut hasher);
         runtime.compatibility = hasher.finish();
@@ -122,6 +124,11 @@ impl Runtime {
     /// Equal for hosts that can run each other's compiled code.
     pub(crate) fn compatibility(&self) -> u64 {
         self.compatibility
+    }
+
+    /// Where instances wait for room.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Says that a guest is about to run.

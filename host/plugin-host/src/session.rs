@@ -12,21 +12,22 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::call::CallContext;
 use crate::contract::Failure;
-use crate::error::{CallError, Fault, FaultKind};
+use crate::error::{CallError, FaultKind};
 use crate::fault::{Circumstances, Exceeded, Phase};
 use crate::limits::{LimitKind, Limits};
 use crate::meter::Stopwatch;
 use crate::plugin::{Function, Plugin};
+use crate::room::Place;
 use crate::store::State;
 
 /// An instance and its current call.
 pub(crate) struct Session {
-    plugin: Plugin,
     store: Store<State>,
     instance: Instance,
     /// The tier the instance lives in, which is where its exports are looked up.
     tier: usize,
     call: Call,
+    _place: Place,
 }
 
 /// What a call is bounded by.
@@ -54,6 +55,10 @@ impl Session {
             watch: Arc::clone(&state.watch),
             begun: Instant::now(),
         };
+        let place = match call.bound(plugin.place()).await {
+            Ok(place) => place,
+            Err(exceeded) => return Err(call.fault(&state, exceeded.into())),
+        };
         let mut reason = String::new();
         for tier in 0..plugin.tiers() {
             let loaded = match plugin.loaded(tier) {
@@ -66,34 +71,25 @@ impl Session {
             let mut store = state.into_store(loaded.engine());
             match call.bound(loaded.pre.instantiate_async(&mut store)).await {
                 Ok(Ok(instance)) => {
-                    return Ok(Self { plugin: plugin.clone(), store, instance, tier, call });
+                    return Ok(Self { store, instance, tier, call, _place: place });
                 }
                 Ok(Err(error)) if error.is::<PoolConcurrencyLimitError>() => {
                     reason = error.root_cause().to_string();
                     state = store.into_data();
                 }
-                Ok(Err(error)) => return Err(call.judge(Phase::Instantiate, &mut store, &error)),
-                Err(exceeded) => {
-                    return Err(call.fault(&mut store, exceeded.into()));
-                }
+                Ok(Err(error)) => return Err(call.judge(Phase::Instantiate, store.data(), &error)),
+                Err(exceeded) => return Err(call.fault(store.data(), exceeded.into())),
             }
         }
-        state.voice.end(&[]);
-        Err(CallError::Fault(Box::new(Fault {
-            plugin: Arc::clone(plugin.name()),
-            digest: Arc::clone(plugin.digest()),
-            function: function.name(),
-            kind: FaultKind::Host(reason),
-            backtrace: String::new(),
-        })))
+        Err(call.fault(&state, FaultKind::Host(reason)))
     }
 
     /// Begins another call of an instance that stays.
     pub(crate) fn renew(&mut self, function: Function, cx: &CallContext) {
-        let egress = self.plugin.egress(cx);
+        let egress = self.call.plugin.egress(cx);
         State::renew(&mut self.store, &cx.limits, &cx.config, egress);
         let state = self.store.data();
-        state.voice.begin(self.plugin.name(), cx.limits.log, cx.observer.as_ref());
+        state.voice.begin(self.call.plugin.name(), cx.limits.log, cx.observer.as_ref());
         self.call.function = function;
         self.call.limits = cx.limits;
         self.call.watch = Arc::clone(&state.watch);
@@ -110,13 +106,13 @@ impl Session {
         let export = self.export();
         let function = match self.instance.get_typed_func::<P, R>(&mut self.store, &export) {
             Ok(function) => function,
-            Err(error) => return Err(self.call.judge(Phase::Call, &mut self.store, &error)),
+            Err(error) => return Err(self.call.judge(Phase::Call, self.store.data(), &error)),
         };
         let called = self.call.bound(function.call_async(&mut self.store, parameters)).await;
         match called {
             Ok(Ok(returned)) => Ok(returned),
-            Ok(Err(error)) => Err(self.call.judge(Phase::Call, &mut self.store, &error)),
-            Err(exceeded) => Err(self.call.fault(&mut self.store, exceeded.into())),
+            Ok(Err(error)) => Err(self.call.judge(Phase::Call, self.store.data(), &error)),
+            Err(exceeded) => Err(self.call.fault(self.store.data(), exceeded.into())),
         }
     }
 
@@ -126,13 +122,13 @@ impl Session {
         let (used, allowed) = (size as u64, self.call.limits.output);
         if used > allowed {
             let exceeded = Exceeded { limit: LimitKind::Output, allowed, used };
-            return Err(self.call.fault(&mut self.store, exceeded.into()));
+            return Err(self.call.fault(self.store.data(), exceeded.into()));
         }
         let state = self.store.data();
         let report = state.egress.report();
         state.voice.end(&report.denials);
         match report.overrun {
-            Some(overrun) => Err(self.call.fault(&mut self.store, overrun.into())),
+            Some(overrun) => Err(self.call.fault(self.store.data(), overrun.into())),
             None => Ok(()),
         }
     }
@@ -140,7 +136,7 @@ impl Session {
     /// A call that ended as it should, except that the plugin says it failed: a
     /// fault if it was refused something.
     pub(crate) fn failed(&mut self, failure: Failure) -> CallError {
-        let mut circumstances = self.call.circumstances(Phase::Call, &self.store);
+        let mut circumstances = self.call.circumstances(Phase::Call, self.store.data());
         match circumstances.refusal() {
             Some(refusal) => circumstances.fault(refusal, String::new()),
             None => CallError::Failed(failure),
@@ -149,11 +145,11 @@ impl Session {
 
     /// What the guest returned breaks its contract.
     pub(crate) fn broken(&mut self, what: String) -> CallError {
-        self.call.fault(&mut self.store, FaultKind::Contract(what))
+        self.call.fault(self.store.data(), FaultKind::Contract(what))
     }
 
     fn export(&self) -> ComponentExportIndex {
-        let loaded = self.plugin.loaded(self.tier).expect("an instance of it exists");
+        let loaded = self.call.plugin.loaded(self.tier).expect("an instance of it exists");
         loaded.export(self.call.function)
     }
 }
@@ -180,16 +176,15 @@ impl Call {
         })
     }
 
-    fn judge(&self, phase: Phase, store: &mut Store<State>, error: &wasmtime::Error) -> CallError {
-        self.circumstances(phase, store).judge(error)
+    fn judge(&self, phase: Phase, state: &State, error: &wasmtime::Error) -> CallError {
+        self.circumstances(phase, state).judge(error)
     }
 
-    fn fault(&self, store: &mut Store<State>, kind: FaultKind) -> CallError {
-        self.circumstances(Phase::Call, store).fault(kind, String::new())
+    fn fault(&self, state: &State, kind: FaultKind) -> CallError {
+        self.circumstances(Phase::Call, state).fault(kind, String::new())
     }
 
-    fn circumstances(&self, phase: Phase, store: &Store<State>) -> Circumstances<'_> {
-        let state = store.data();
+    fn circumstances(&self, phase: Phase, state: &State) -> Circumstances<'_> {
         let egress = state.egress.report();
         Circumstances {
             plugin: self.plugin.name(),

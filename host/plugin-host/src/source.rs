@@ -64,12 +64,9 @@ impl Source {
 
     pub(crate) fn read(&self) -> Result<Cow<'_, [u8]>, LoadError> {
         match self {
-            Self::File(path) | Self::Pinned { path, .. } => {
-                std::fs::read(path).map(Cow::Owned).map_err(|source| LoadError::Read {
-                    path: path.display().to_string(),
-                    source,
-                })
-            }
+            Self::File(path) | Self::Pinned { path, .. } => std::fs::read(path)
+                .map(Cow::Owned)
+                .map_err(|source| LoadError::Read { path: path.display().to_string(), source }),
             Self::Embedded(plugin) => Ok(Cow::Borrowed(plugin.component)),
             Self::Bytes { bytes, .. } => Ok(Cow::Borrowed(bytes)),
         }
@@ -82,11 +79,9 @@ impl Source {
         }
         let found = digest(bytes);
         match self {
-            Self::Pinned { digest, .. } if *digest != found => Err(LoadError::Digest {
-                plugin: self.label(),
-                wanted: digest.clone(),
-                found,
-            }),
+            Self::Pinned { digest, .. } if *digest != found => {
+                Err(LoadError::Digest { plugin: self.label(), wanted: digest.clone(), found })
+            }
             _ => Ok(found.into()),
         }
     }

@@ -132,10 +132,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.egress,
-            table: &mut self.resources,
-            ctx: &mut self.http,
-        }
+        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.resources, ctx: &mut self.http }
     }
 }

@@ -100,3 +100,30 @@ impl Shared {
         self.asleep.store(false, SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Waits for something another thread does soon.
+    fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !happened() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn sleeps_while_no_guest_runs_and_wakes_for_the_next() {
+        let ticker = Ticker::start().expect("a thread");
+        ticker.touch();
+        eventually("it goes to sleep", || ticker.shared.asleep.load(SeqCst));
+        ticker.touch();
+        eventually("it wakes up", || !ticker.shared.asleep.load(SeqCst));
+        eventually("it sleeps again", || ticker.shared.asleep.load(SeqCst));
+        drop(ticker);
+    }
+}

@@ -59,7 +59,8 @@ impl Voice {
 
     pub(crate) fn log(&self, level: Level, message: &str) -> Result<(), Exceeded> {
         let mut spoken = self.lock();
-        spoken.spend(message.len())?;
+        // One more for the line break, so that no message is free.
+        spoken.spend(message.len().saturating_add(1))?;
         spoken.say(level, message);
         Ok(())
     }
@@ -67,7 +68,7 @@ impl Voice {
     pub(crate) fn progress(&self, mut update: Progress) -> Result<(), Exceeded> {
         let mut spoken = self.lock();
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        spoken.spend(length(&update.message) + length(&update.partial))?;
+        spoken.spend(length(&update.message) + length(&update.partial) + 1)?;
         update.fraction = update.fraction.filter(|f| !f.is_nan()).map(|f| f.clamp(0.0, 1.0));
         if let Some(observer) = &spoken.observer {
             observer.progress(update);
@@ -268,11 +269,11 @@ mod tests {
     #[test]
     fn everything_counts_against_one_limit_and_is_kept_until_then() {
         let (voice, heard) = voice(10);
-        voice.log(Level::Info, "12345").expect("within");
+        voice.log(Level::Info, "1234").expect("within");
         voice.write(Stream::Stdout, b"abc\n").expect("within");
-        let exceeded = voice.log(Level::Info, "67").expect_err("5 + 4 + 2 > 10");
+        let exceeded = voice.log(Level::Info, "6").expect_err("5 + 4 + 2 > 10");
         assert_eq!((exceeded.allowed, exceeded.used), (10, 11));
-        assert_eq!(lines(&heard), ["Info: 12345", "Info: abc"]);
+        assert_eq!(lines(&heard), ["Info: 1234", "Info: abc"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ async fn answers(behaviour: &str) -> (Lab, String) {
 
 #[tokio::test]
 async fn log_empty_endlessly() {
-    breaks_fuel_or_cpu_time("log_empty_endlessly").await;
+    breaks_log("log_empty_endlessly").await;
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn log_huge() {
     let mut lab = Lab::new().await;
     lab.limits.memory = 256 << 20;
     let (_, used) = lab.broken_limit("log_huge", LimitKind::Log).await;
-    assert_eq!(used, 48 << 20);
+    assert!(used >= 48 << 20, "it says how much was wanted: {used}");
     assert_eq!(lab.heard.logs(), []);
 }
 

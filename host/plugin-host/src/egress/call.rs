@@ -87,13 +87,19 @@ impl CallEgress {
         }
     }
 
-    /// Sends one request the way the guest's are sent.
+    /// Sends one request the way the guest's are sent. It counts from now on, and
+    /// not from when the future first runs: a guest may be gone by then.
     pub(super) fn send(
         &self,
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> impl Future<Output = Result<Response<WasiBody>, Error>> + Send + use<> {
-        send(Arc::clone(&self.state), request, options)
+        let state = Arc::clone(&self.state);
+        let counted = state.count_request();
+        async move {
+            counted?;
+            send(state, request, options).await
+        }
     }
 }
 
@@ -179,7 +185,7 @@ impl CallState {
         }
     }
 
-    pub(super) fn count_request(&self) -> Result<(), Error> {
+    fn count_request(&self) -> Result<(), Error> {
         let requests = self.requests.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if requests > self.limits.requests {
             self.overrun(LimitKind::Requests, self.limits.requests, requests);

@@ -56,7 +56,6 @@ pub(super) async fn send(
     let start = Instant::now();
     let timeouts = Timeouts::of(call.options(), guest);
     let deadline = later(start, timeouts.total);
-    call.count_request()?;
 
     let (parts, body) = request.into_parts();
     let method = parts.method;
