@@ -40,8 +40,7 @@ fn succeed(workflow: &Value) -> Value {
 
 /// An agent that asks the real model, as repeatably as it can.
 fn model(llama: &Agent, more: &Value) -> Value {
-    let mut config =
-        json!({"model": "smollm2", "temperature": 0, "seed": 1, "max_tokens": 16});
+    let mut config = json!({"model": "smollm2", "temperature": 0, "seed": 1, "max_tokens": 16});
     for (key, value) in more.as_object().into_iter().flatten() {
         config[key] = value.clone();
     }

@@ -186,7 +186,8 @@ fn released_versions_are_frozen() {
         let (released, _) = load(&folder);
         let (current, _) = load(&wit());
         for (_, package) in released.packages.iter() {
-            if package.name.namespace != "consort" || !current.package_names.contains_key(&package.name)
+            if package.name.namespace != "consort"
+                || !current.package_names.contains_key(&package.name)
             {
                 continue;
             }
@@ -259,7 +260,7 @@ fn incompatible_changes_are_caught() {
             "a new export",
             ADAPTER,
             "  cancel: func(",
-            "  @since(version = 0.1.0)\n  pause: func();\n\n  cancel: func(",
+            "  pause: func();\n\n  @since(version = 0.1.0)\n  cancel: func(",
         ),
         ("a missing import", HOST, "  get: func() -> string;\n", "  fetch: func() -> string;\n"),
         ("another result", HOST, "  get: func() -> string;\n", "  get: func() -> list<u8>;\n"),

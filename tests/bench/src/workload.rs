@@ -49,7 +49,8 @@ pub(crate) fn description(task: usize) -> String {
 
 /// Tasks that do nothing and do not wait for one another.
 pub(crate) fn independent(tasks: usize) -> Value {
-    let task = |i| json!({"task_id": format!("t{i}"), "agent": "echo", "description": description(i)});
+    let task =
+        |i| json!({"task_id": format!("t{i}"), "agent": "echo", "description": description(i)});
     json!({
         "agents": {"echo": {"adapter": "echo"}},
         "tasks": (0..tasks).map(task).collect::<Vec<_>>(),

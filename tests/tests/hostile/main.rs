@@ -4,8 +4,6 @@
 //! Every behaviour of the guests in `tests/guests/hostile` has a test of its
 //! name here; one without does not compile.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 /// Checks that there is a function for each name.
 macro_rules! assert_tests_exist {
     ($($name:ident)*) => {
