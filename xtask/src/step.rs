@@ -58,7 +58,8 @@ impl Step {
 
     /// Runs it, with its output for all to see.
     pub(crate) fn run(mut self) -> Result<(), Failed> {
-        println!("$ {self}");
+        // Standard output belongs to the program.
+        eprintln!("$ {self}");
         match self.command.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Failed(format!("'{self}' ended with {status}"))),

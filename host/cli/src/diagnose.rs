@@ -5,18 +5,19 @@ use std::fmt::Write as _;
 
 use consort_core::problem::{Problem, Severity};
 
+use crate::error::CommandError;
 use crate::locate::locate;
-use crate::terminal::{harmless, tell};
 
 /// Problems that are shown; whoever has more mends these first.
 const MOST_SHOWN: usize = 100;
 /// Characters of a line that are shown.
 const WIDEST: usize = 120;
 
-/// Finds the problems' lines and shows them all on standard error.
-pub(crate) fn report(name: &str, text: &str, problems: &mut [Problem]) {
-    locate(text, problems);
-    tell(harmless(&describe(name, text, problems)).trim_end());
+/// Finds the problems' lines and makes an error of them all.
+pub(crate) fn problems(name: &str, text: &str, mut problems: Vec<Problem>) -> CommandError {
+    locate(text, &mut problems);
+    let shown = describe(name, text, &problems);
+    CommandError::Problems { problems, shown }
 }
 
 fn describe(name: &str, text: &str, problems: &[Problem]) -> String {

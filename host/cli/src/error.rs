@@ -1,8 +1,11 @@
 //! How a command ends: an *exit code*, which is documented API, and for people
-//! an error with a hint.
+//! an error with a hint, or the problems of a file.
 
 use std::fmt;
 use std::process::ExitCode;
+
+use consort_core::problem::Problem;
+use serde_json::{Value, json};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,36 +28,73 @@ impl From<Exit> for ExitCode {
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub(crate) struct CommandError {
-    pub(crate) exit: Exit,
-    message: String,
-    hint: Option<String>,
+pub(crate) enum CommandError {
+    /// One thing, and perhaps what to do about it.
+    Said {
+        /// How the process ends.
+        exit: Exit,
+        /// What is wrong.
+        message: String,
+        /// The remedy.
+        hint: Option<String>,
+    },
+    /// A file that is not valid.
+    Problems {
+        /// For programs.
+        problems: Vec<Problem>,
+        /// For people.
+        shown: String,
+    },
 }
 
 impl CommandError {
     /// Something the user can mend in what they wrote.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Invalid, message: message.into(), hint: None }
+        Self::Said { exit: Exit::Invalid, message: message.into(), hint: None }
     }
 
     /// Something that went wrong here.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), hint: None }
+        Self::Said { exit: Exit::Failed, message: message.into(), hint: None }
     }
 
-    /// The same with a remedy.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    /// The same with a remedy. Problems have their own.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Said { exit, message, .. } => {
+                Self::Said { exit, message, hint: Some(hint.into()) }
+            }
+            problems @ Self::Problems { .. } => problems,
+        }
+    }
+
+    /// For programs: the problems of the file, or the one thing as a problem.
+    pub(crate) fn problems(&self) -> Value {
+        match self {
+            Self::Said { message, hint, .. } => {
+                json!([{"severity": "error", "message": message, "hint": hint}])
+            }
+            Self::Problems { problems, .. } => json!(problems),
+        }
+    }
+
+    /// How the process ends.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Said { exit, .. } => *exit,
+            Self::Problems { .. } => Exit::Invalid,
+        }
     }
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
-            None => Ok(()),
+        match self {
+            Self::Said { message, hint: None, .. } => write!(f, "error: {message}"),
+            Self::Said { message, hint: Some(hint), .. } => {
+                write!(f, "error: {message}\n  hint: {hint}")
+            }
+            Self::Problems { shown, .. } => f.write_str(shown.trim_end()),
         }
     }
 }

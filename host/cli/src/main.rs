@@ -3,22 +3,39 @@
 //! * [`commands`]: one command, one file.
 //! * [`document`]: the workflow file they are about.
 //! * [`diagnose`] and [`locate`]: problems with it, shown in place.
+//! * [`host`], [`inputs`], [`secrets`]: what a run is set up with.
+//! * [`process`]: open files, threads, signals.
+//! * [`watch`], [`outcome`]: a run as it goes on, and what came of it.
 //! * [`picture`]: workflows as drawings.
-//! * [`terminal`] and [`error`]: what is printed, and how the process ends.
+//! * [`component`]: plugins as their files show them.
+//! * [`terminal`], [`table`], [`error`]: what is printed, and how the process
+//!   ends.
 
 mod commands;
+mod component;
 mod diagnose;
 mod document;
 mod error;
+mod host;
+mod inputs;
 mod locate;
+mod outcome;
 mod picture;
+mod process;
+mod secrets;
+mod table;
 mod terminal;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::graph::{self, GraphArgs};
+use crate::commands::graph::{GraphArgs, graph};
+use crate::commands::plugin_inspect::{PluginInspectArgs, plugin_inspect};
+use crate::commands::plugin_list::{PluginListArgs, plugin_list};
+use crate::commands::run::{RunArgs, run};
+use crate::commands::validate::{ValidateArgs, validate};
 
 /// Run graphs of tasks across agents of different frameworks
 #[derive(Debug, Parser)]
@@ -27,8 +44,10 @@ use crate::commands::graph::{self, GraphArgs};
     version,
     after_help = "\
 Examples:
+  consort run flow.yaml           live progress, then the results
   consort validate flow.yaml      every problem, with line and remedy
   consort graph flow.yaml         who waits for whom
+  consort plugin list             adapters, prioritizers, transformers
 
 'consort COMMAND --help' has more examples. https://github.com/consort-project/consort"
 )]
@@ -39,19 +58,39 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(ValidateArgs),
+    Run(RunArgs),
     Graph(GraphArgs),
+    /// Look at plugins
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  consort plugin list
+  consort plugin inspect openai"
+    )]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    List(PluginListArgs),
+    Inspect(PluginInspectArgs),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
-        Command::Graph(args) => graph::graph(args),
+    let result = match Cli::parse().command {
+        Command::Validate(args) => validate(&args),
+        Command::Run(args) => run(&args),
+        Command::Graph(args) => graph(&args),
+        Command::Plugin(PluginCommand::List(args)) => plugin_list(&args),
+        Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect(&args),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            terminal::tell(&terminal::harmless(&error.to_string()));
-            error.exit.into()
+            terminal::complain(&error);
+            error.exit().into()
         }
     }
 }

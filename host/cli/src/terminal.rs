@@ -25,6 +25,11 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Shows why a command could not do its work.
+pub(crate) fn complain(error: &CommandError) {
+    tell(&harmless(&error.to_string()));
+}
+
 /// A text that came from elsewhere, without characters a terminal would obey.
 /// Line breaks and tabs stay.
 pub(crate) fn harmless(text: &str) -> String {

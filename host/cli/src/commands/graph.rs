@@ -58,13 +58,8 @@ enum PictureFormat {
 /// Carries the command out.
 pub(crate) fn graph(args: &GraphArgs) -> Result<Exit, CommandError> {
     let document = Document::read(&args.file)?;
-    let plan = match plan(&document) {
-        Ok(plan) => plan,
-        Err(mut problems) => {
-            diagnose::report(&document.name, &document.text, &mut problems);
-            return Ok(Exit::Invalid);
-        }
-    };
+    let plan = plan(&document)
+        .map_err(|problems| diagnose::problems(&document.name, &document.text, problems))?;
     let picture = match &args.task {
         None => Picture::of_plan(&plan),
         Some(id) => {

@@ -1,4 +1,10 @@
 //! The built `consort`, command by command, as its users see it.
 
+mod examples;
 mod graph;
+mod help;
+mod plugin_inspect;
+mod plugin_list;
+mod run;
 mod support;
+mod validate;

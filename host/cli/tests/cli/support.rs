@@ -32,6 +32,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
     for name in ["CONSORT_CONFIG", "CONSORT_PLUGINS"] {
         command.env_remove(name);
     }
+    command.env("CONSORT_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("code"));
     command
 }
 
@@ -59,6 +60,20 @@ pub(crate) fn consort_with(args: &[&str], stdin: &str) -> Ran {
 /// The folder of these tests and their files.
 pub(crate) fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli")
+}
+
+/// An empty folder for the test of this name.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("the folder can be made");
+    dir
+}
+
+/// Standard output as the one JSON document it should be.
+#[track_caller]
+pub(crate) fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
 /// Compares with a file in `tests/cli/`; with `BLESS=1` writes it instead.

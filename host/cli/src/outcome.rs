@@ -1,0 +1,152 @@
+//! The *outcome* of a run for people: a table of its tasks, the results nobody
+//! else used, and why tasks failed.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use consort_core::plan::Plan;
+use consort_core::scheduler::Status;
+use consort_engine::Report;
+use consort_engine::report::TaskReport;
+use consort_plugin_host::Payload;
+
+use crate::table::Table;
+use crate::watch::{seconds, status_name};
+
+/// Tasks in the table; of larger runs those that did not succeed come first.
+const MOST_ROWS: usize = 40;
+/// Failed tasks that are explained.
+const MOST_ERRORS: usize = 20;
+/// Lines of a plugin's stack that are shown.
+const MOST_FRAMES: usize = 5;
+
+/// The ids of the tasks that nobody depends on, whose results are the run's.
+pub(crate) fn last_tasks(plan: &Plan) -> Vec<usize> {
+    let is_last = |task| plan.graph.dependents(task).next().is_none();
+    plan.graph.tasks().filter(|task| is_last(*task)).map(|task| task.index()).collect()
+}
+
+/// How every task ended and what it took.
+pub(crate) fn table(report: &Report) -> String {
+    let mut table = Table::new(&["TASK", "STATUS", "AGENT", "ATTEMPTS", "TIME"]);
+    let (well, badly): (Vec<_>, Vec<_>) =
+        report.tasks.iter().partition(|task| task.status == Status::Succeeded);
+    let all = report.tasks.len();
+    let shown: Vec<&TaskReport> = if all <= MOST_ROWS {
+        report.tasks.iter().collect()
+    } else {
+        badly.into_iter().chain(well).take(MOST_ROWS).collect()
+    };
+    for task in &shown {
+        table.row([
+            task.id.to_string(),
+            status_name(task.status).to_owned(),
+            task.agent.as_ref().map(ToString::to_string).unwrap_or_default(),
+            if task.agent.is_some() { task.attempts.to_string() } else { String::new() },
+            elapsed(task).map(seconds).unwrap_or_default(),
+        ]);
+    }
+    let mut out = table.to_string();
+    if all > shown.len() {
+        out.push_str(&format!("… and {} more\n", all - shown.len()));
+    }
+    out.push('\n');
+    out.push_str(&summary(report));
+    out
+}
+
+fn elapsed(task: &TaskReport) -> Option<Duration> {
+    let span = task.finished?.duration_since(task.started?);
+    span.try_into().ok()
+}
+
+fn summary(report: &Report) -> String {
+    let metrics = &report.metrics;
+    let counts: Vec<String> =
+        metrics.tasks.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let mut out = format!(
+        "run {}: {} in {}",
+        status_name(report.status),
+        counts.join(", "),
+        seconds(Duration::from_millis(metrics.duration_ms))
+    );
+    let usage = &metrics.usage;
+    if usage.input_tokens + usage.output_tokens > 0 {
+        let _ =
+            write!(out, "; {} tokens read, {} written", usage.input_tokens, usage.output_tokens);
+    }
+    if usage.cost > 0.0 {
+        let _ = write!(out, ", ${:.4}", usage.cost);
+    }
+    out.push('\n');
+    if metrics.policy.faults > 0 {
+        let _ = writeln!(
+            out,
+            "policy {} could not score {} of {} times; the built-in order decided then",
+            metrics.policy.name, metrics.policy.faults, metrics.policy.ticks
+        );
+    }
+    out
+}
+
+/// The results of the last tasks: alone as it is, several under their names.
+pub(crate) fn outputs(report: &Report, last: &[usize], titled: bool) -> String {
+    let mut out = String::new();
+    let tasks = last.iter().filter_map(|index| report.tasks.get(*index));
+    for task in tasks {
+        let Some(output) = &task.output else { continue };
+        if titled || last.len() > 1 {
+            let _ = writeln!(out, "\n── {} ──", task.id);
+        }
+        out.push_str(&readable(output));
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn readable(payload: &Payload) -> String {
+    match payload {
+        Payload::Text(text) => text.to_string(),
+        Payload::Json(text) => match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(serde_json::Value::String(text)) => text,
+            Ok(value) => format!("{value:#}"),
+            Err(_) => text.to_string(),
+        },
+        Payload::Blob { media_type, data } => {
+            format!("({} bytes of {media_type}; '--json' has them)", data.len())
+        }
+    }
+}
+
+/// Why tasks failed, and what to do about it where that is known. What did not
+/// keep the run from succeeding is a warning.
+pub(crate) fn errors(report: &Report) -> String {
+    let mut out = String::new();
+    let severity = if report.status == Status::Succeeded { "warning" } else { "error" };
+    let failed: Vec<&TaskReport> =
+        report.tasks.iter().filter(|task| task.status == Status::Failed).collect();
+    for task in failed.iter().take(MOST_ERRORS) {
+        let Some(error) = &task.error else { continue };
+        let _ = writeln!(out, "{severity}: task '{}' failed: {}", task.id, error.message);
+        for frame in error.backtrace.lines().take(MOST_FRAMES) {
+            let _ = writeln!(out, "    {frame}");
+        }
+        if let Some(limit) = &error.limit {
+            let (name, _) = limit.name.name_and_unit();
+            let _ = writeln!(
+                out,
+                "  hint: raise '{name}' under 'limits' of the agent, up to the host's ceiling"
+            );
+        } else if error.kind == "timeout" {
+            out.push_str(
+                "  hint: raise the task's 'timeout', or see why its agent is slow with -v\n",
+            );
+        }
+    }
+    if failed.len() > MOST_ERRORS {
+        let _ = writeln!(out, "… and {} more failed; '--json' has all", failed.len() - MOST_ERRORS);
+    }
+    out
+}

@@ -1,0 +1,225 @@
+//! *Bars* on a terminal: a line for each task that runs, and one for all.
+//!
+//! What happens is only noted; a thread of its own draws ten times a second, so
+//! that drawing never holds up the run.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use consort_core::scheduler::Status;
+use consort_engine::{RunEvent, Watcher};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::words::{say, seconds};
+use crate::terminal::harmless;
+
+/// Running tasks that are shown.
+const MOST_ROWS: usize = 12;
+/// A run of more tasks is not told task by task, except for failures.
+const FEW_TASKS: usize = 100;
+/// Lines that wait to be drawn; more are dropped, and that is said.
+const MOST_LINES: usize = 10_000;
+const BETWEEN_DRAWINGS: Duration = Duration::from_millis(100);
+
+/// Draws on standard error.
+pub(super) struct Bars {
+    verbose: bool,
+    board: Arc<Mutex<Board>>,
+    painter: Mutex<Option<Painter>>,
+}
+
+/// The thread that draws, and what tells it to stop.
+struct Painter {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// What is to be drawn next.
+#[derive(Default)]
+struct Board {
+    tasks: usize,
+    finished: usize,
+    failed: usize,
+    /// By id; whoever started first is drawn first.
+    running: HashMap<Arc<str>, Running>,
+    started: u64,
+    /// To be written above the bars.
+    lines: Vec<String>,
+    dropped: usize,
+}
+
+struct Running {
+    order: u64,
+    agent: Arc<str>,
+    attempt: u32,
+    since: Instant,
+    share: Option<f64>,
+    message: String,
+}
+
+impl Bars {
+    pub(super) fn new(verbose: bool) -> Self {
+        let board = Arc::new(Mutex::new(Board::default()));
+        let (stop, stopped) = channel();
+        let drawn = board.clone();
+        let thread = std::thread::spawn(move || {
+            let mut easel = Easel::new();
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(BETWEEN_DRAWINGS) {
+                easel.draw(&mut lock(&drawn));
+            }
+            easel.draw(&mut lock(&drawn));
+            easel.clear();
+        });
+        Self { verbose, board, painter: Mutex::new(Some(Painter { stop, thread })) }
+    }
+}
+
+impl Watcher for Bars {
+    fn event(&self, event: &RunEvent<'_>) {
+        lock(&self.board).note(event, self.verbose);
+        if let RunEvent::RunFinished { .. } = event {
+            // What is printed next must not get in the way of the bars.
+            let painter = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(Painter { stop, thread }) = painter {
+                let _ = stop.send(());
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Board {
+    fn note(&mut self, event: &RunEvent<'_>, verbose: bool) {
+        match event {
+            RunEvent::RunStarted { tasks, .. } => self.tasks = *tasks,
+            RunEvent::TaskStarted { task, agent, attempt, .. } => {
+                self.started += 1;
+                let running = Running {
+                    order: self.started,
+                    agent: (*agent).clone(),
+                    attempt: *attempt,
+                    since: Instant::now(),
+                    share: None,
+                    message: String::new(),
+                };
+                self.running.insert((*task).clone(), running);
+            }
+            RunEvent::Progress { task, update } => {
+                if let Some(running) = self.running.get_mut(*task) {
+                    running.share = update.fraction.or(running.share);
+                    if let Some(message) = &update.message {
+                        running.message.clone_from(message);
+                    }
+                }
+            }
+            RunEvent::Retrying { task, .. } => {
+                self.running.remove(*task);
+                self.say(event, verbose);
+            }
+            RunEvent::TaskFinished { task, status, .. } => {
+                self.running.remove(*task);
+                self.finished += 1;
+                self.failed += usize::from(*status == Status::Failed);
+                if self.tasks <= FEW_TASKS || *status == Status::Failed {
+                    self.say(event, verbose);
+                }
+            }
+            RunEvent::Log { .. } | RunEvent::PolicyFault { .. } => self.say(event, verbose),
+            RunEvent::RunFinished { .. } => {}
+        }
+    }
+
+    fn say(&mut self, event: &RunEvent<'_>, verbose: bool) {
+        let Some(line) = say(event, verbose) else { return };
+        if self.lines.len() < MOST_LINES {
+            self.lines.push(harmless(&line));
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// What is drawn on.
+struct Easel {
+    bars: MultiProgress,
+    whole: ProgressBar,
+    rows: Vec<ProgressBar>,
+    row: ProgressStyle,
+}
+
+impl Easel {
+    fn new() -> Self {
+        let bars = MultiProgress::new();
+        let whole = bars.add(ProgressBar::new(0));
+        whole.set_style(style("{bar:24.green} {pos}/{len}  {msg}"));
+        Self { bars, whole, rows: Vec::new(), row: style("{spinner:.cyan} {msg}") }
+    }
+
+    fn draw(&mut self, board: &mut Board) {
+        for line in board.lines.drain(..) {
+            let _ = self.bars.println(line);
+        }
+        if std::mem::take(&mut board.dropped) > 0 {
+            let _ = self.bars.println("… more lines than can be shown");
+        }
+        let mut running: Vec<(&Arc<str>, &Running)> = board.running.iter().collect();
+        running.sort_unstable_by_key(|(_, running)| running.order);
+        running.truncate(MOST_ROWS);
+        while self.rows.len() > running.len() {
+            self.rows.pop().iter().for_each(|row| self.bars.remove(row));
+        }
+        while self.rows.len() < running.len() {
+            let row = ProgressBar::new_spinner().with_style(self.row.clone());
+            self.rows.push(self.bars.insert_before(&self.whole, row));
+        }
+        for (row, (task, running)) in self.rows.iter().zip(running) {
+            row.set_message(running.words(task));
+            row.tick();
+        }
+        self.whole.set_length(board.tasks as u64);
+        self.whole.set_position(board.finished as u64);
+        let failed = match board.failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        self.whole.set_message(format!("{} running{failed}", board.running.len()));
+    }
+
+    fn clear(&mut self) {
+        for row in self.rows.drain(..) {
+            row.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
+    }
+}
+
+impl Running {
+    fn words(&self, task: &str) -> String {
+        let attempt = match self.attempt {
+            0 | 1 => String::new(),
+            attempt => format!("  attempt {attempt}"),
+        };
+        let share = self.share.map(|share| format!("  {:.0} %", share * 100.0));
+        let words = format!(
+            "{task}  {}{attempt}  {}{}  {}",
+            self.agent,
+            seconds(self.since.elapsed()),
+            share.unwrap_or_default(),
+            self.message
+        );
+        harmless(&words).replace(['\n', '\t'], " ")
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the templates of this file are well-formed")
+        .progress_chars("━╸─")
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}

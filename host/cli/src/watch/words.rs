@@ -1,0 +1,95 @@
+//! What happened, in *words*.
+
+use std::time::Duration;
+
+use consort_core::scheduler::Status;
+use consort_engine::RunEvent;
+use consort_plugin_host::Level;
+
+/// Says what happened in one line, or nothing if it is not worth one. With
+/// `verbose` it says what plugins say, too.
+pub(super) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
+    Some(match event {
+        RunEvent::RunStarted { run_id, tasks } => format!("run {run_id} started: {tasks} tasks"),
+        RunEvent::TaskStarted { task, agent, attempt, resumed } => {
+            let verb = if *resumed { "resumed" } else { "started" };
+            let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            format!("{task} {verb} ({agent}{attempt})")
+        }
+        RunEvent::Progress { task, update } if verbose => {
+            let share = update.fraction.map(|share| format!(" {:.0} %", share * 100.0));
+            let message = update.message.as_ref().map(|message| format!(" {message}"));
+            format!("{task}{}{}", share.unwrap_or_default(), message.unwrap_or_default())
+        }
+        RunEvent::Log { task, plugin, level, message } if verbose => {
+            let task = task.map(|task| format!("{task} ")).unwrap_or_default();
+            format!("{task}{plugin} {}: {message}", name(*level))
+        }
+        RunEvent::Progress { .. } | RunEvent::Log { .. } => return None,
+        RunEvent::Retrying { task, error, agent, wait } => {
+            let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+            format!("{task} failed{why}; trying again with {agent} in {}", seconds(*wait))
+        }
+        RunEvent::PolicyFault { plugin, message } => {
+            format!("policy {plugin} could not score, the built-in order decides: {message}")
+        }
+        RunEvent::TaskFinished { task, status, error, elapsed } => {
+            let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+            format!("{task} {} after {}{why}", status_name(*status), seconds(*elapsed))
+        }
+        RunEvent::RunFinished { status, elapsed } => {
+            format!("run {} after {}", status_name(*status), seconds(*elapsed))
+        }
+    })
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warning",
+        Level::Error => "error",
+    }
+}
+
+/// A status as JSON spells it.
+pub(crate) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Succeeded => "succeeded",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Cancelled => "cancelled",
+    }
+}
+
+/// A time span as people read it.
+pub(crate) fn seconds(span: Duration) -> String {
+    let seconds = span.as_secs_f64();
+    match span.as_secs() {
+        0 if seconds < 0.001 => "< 1 ms".to_owned(),
+        0 if seconds < 0.1 => format!("{:.0} ms", seconds * 1_000.0),
+        0..60 => format!("{seconds:.2} s"),
+        whole @ 60..3_600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        whole => format!("{} h {:02} min", whole / 3_600, whole / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short_and_have_units() {
+        for (millis, text) in [
+            (0, "< 1 ms"),
+            (34, "34 ms"),
+            (340, "0.34 s"),
+            (59_900, "59.90 s"),
+            (125_000, "2 min 05 s"),
+            (3_720_000, "1 h 02 min"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), text);
+        }
+    }
+}
