@@ -3,3 +3,4 @@
 mod network;
 mod offline;
 mod support;
+mod work;
