@@ -6,8 +6,10 @@ use crate::examples::examples;
 use crate::step::{Failed, Step};
 use crate::tools::{cargo_deny, ensure_target};
 
+type Check = fn() -> Result<(), Failed>;
+
 /// What is checked, in this order: what most often fails comes first.
-const CHECKS: [(&str, fn() -> Result<(), Failed>); 7] = [
+const CHECKS: [(&str, Check); 7] = [
     ("format", format),
     ("tests", tests),
     ("agents", agents),

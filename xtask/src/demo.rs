@@ -11,7 +11,8 @@ it, an adapter did it, a transformer shaped its result.
 Where to look next, in examples/:
   consort graph 03-demo.yaml                      the workflow, level by level
   consort graph 03-demo.yaml --format svg         the same as a picture
-  consort run 03-demo.yaml --policy critical-path another order, no restart
+  consort run 06-policy.yaml --policy critical-path --concurrency 1
+                                                  another order, no restart
   consort plugin list                             what is inside the binary
   consort plugin inspect openai                   what a plugin asks for
 

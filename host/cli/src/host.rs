@@ -28,7 +28,7 @@ static EMBEDDED: LazyLock<Vec<EmbeddedPlugin>> = LazyLock::new(|| {
 #[derive(Debug, Args)]
 pub(crate) struct PluginArgs {
     /// Directory with more plugins: every '*.wasm' file in it
-    #[arg(long, value_name = "DIR", env = "CONSORT_PLUGINS")]
+    #[arg(long, value_name = "DIR", env = "CONSORT_PLUGINS", hide_env_values = true)]
     plugins: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ impl PluginArgs {
 pub(crate) struct HostArgs {
     /// Host configuration with agents, limits, network and secrets
     /// [default: consort.yaml in the current directory, if there is one]
-    #[arg(long, value_name = "FILE", env = "CONSORT_CONFIG", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "CONSORT_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
 
     #[command(flatten)]

@@ -37,6 +37,18 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
+/// Text on one line, without characters that a terminal or a viewer would act
+/// on, and no longer than `most` characters.
+pub(crate) fn one_line(text: &str, most: usize) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let mut line: String = text.trim().chars().take(most + 1).map(clean).collect();
+    if line.chars().count() > most {
+        line = line.chars().take(most.saturating_sub(1)).collect();
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

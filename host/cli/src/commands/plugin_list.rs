@@ -7,7 +7,10 @@ use serde_json::json;
 use crate::error::{CommandError, Exit};
 use crate::host::PluginArgs;
 use crate::table::Table;
-use crate::terminal::{harmless, print, tell};
+use crate::terminal::{harmless, one_line, print, tell};
+
+/// Characters of a description in the table; JSON has all of it.
+const WIDEST: usize = 72;
 
 /// List the plugins inside this binary and in the plugins directory
 #[derive(Debug, Args)]
@@ -44,7 +47,7 @@ pub(crate) fn plugin_list(args: &PluginListArgs) -> Result<Exit, CommandError> {
             plugin.kind.to_string(),
             short_digest(&plugin.digest).to_owned(),
             plugin.origin.to_string(),
-            plugin.manifest.description.to_string(),
+            one_line(&plugin.manifest.description, WIDEST),
         ]);
     }
     print(&harmless(&table.to_string()))?;

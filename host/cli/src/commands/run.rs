@@ -134,7 +134,7 @@ async fn prepare(
 ) -> Result<(Run, Map<String, Value>), CommandError> {
     let invalid = |problems| diagnose::problems(&document.name, &document.text, problems);
     let plan =
-        document.parse().and_then(|parsed| compile(parsed, &engine.known())).map_err(invalid)?;
+        document.parse().and_then(|parsed| compile(parsed, engine.known())).map_err(invalid)?;
     let inputs = inputs(&args.set, &plan)?;
     let run = engine.prepare(plan, &args.host.policy).await.map_err(invalid)?;
     Ok((run, inputs))

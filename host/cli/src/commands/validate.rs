@@ -91,7 +91,7 @@ fn check(
     let document = Document::read(file)?;
     let plan = document
         .parse()
-        .and_then(|workflow| compile(workflow, &engine.known()))
+        .and_then(|workflow| compile(workflow, engine.known()))
         .and_then(|plan| runtime.block_on(engine.prepare(plan, policy)))
         .map_err(|problems| diagnose::problems(&document.name, &document.text, problems))?;
     Ok(plan.plan().tasks.len())

@@ -1,7 +1,8 @@
 //! A *dot* file, for Graphviz.
 
 use super::paint::paint;
-use super::{Picture, one_line, put};
+use super::{Picture, put};
+use crate::terminal::one_line;
 
 const HEAD: &str = "  rankdir=LR; compound=true; fontname=\"Helvetica\"; fontsize=12;
   node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=12, margin=\"0.18,0.09\"];

@@ -1,7 +1,8 @@
 //! A *Mermaid* flow chart, as Markdown on code hosts shows it.
 
 use super::paint::paint;
-use super::{Node, Picture, one_line, put};
+use super::{Node, Picture, put};
+use crate::terminal::one_line;
 
 /// Draws the picture as the text of a Mermaid diagram.
 pub(crate) fn mermaid(picture: &Picture) -> String {

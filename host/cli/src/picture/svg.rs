@@ -2,7 +2,8 @@
 
 use super::layout::{Layout, NoLayout, Rect, layout};
 use super::paint::{PLAIN, Paint, paint};
-use super::{Arrow, Node, Picture, one_line, put};
+use super::{Arrow, Node, Picture, put};
+use crate::terminal::one_line;
 
 const MARGIN: f64 = 28.0;
 const BOX_HEIGHT: f64 = 50.0;

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Node, Picture, one_line, put};
+use super::{Node, Picture, put};
+use crate::terminal::one_line;
 
 /// Characters of an id that are shown.
 const LONGEST_ID: usize = 60;

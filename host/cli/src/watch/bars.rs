@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use console::{StyledObject, style};
 use consort_core::scheduler::Status;
 use consort_engine::{RunEvent, Watcher};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -135,7 +136,7 @@ impl Board {
     fn say(&mut self, event: &RunEvent<'_>, verbose: bool) {
         let Some(line) = say(event, verbose) else { return };
         if self.lines.len() < MOST_LINES {
-            self.lines.push(harmless(&line));
+            self.lines.push(format!("{} {}", mark(event), harmless(&line)));
         } else {
             self.dropped += 1;
         }
@@ -154,8 +155,8 @@ impl Easel {
     fn new() -> Self {
         let bars = MultiProgress::new();
         let whole = bars.add(ProgressBar::new(0));
-        whole.set_style(style("{bar:24.green} {pos}/{len}  {msg}"));
-        Self { bars, whole, rows: Vec::new(), row: style("{spinner:.cyan} {msg}") }
+        whole.set_style(template("{bar:24.green} {pos}/{len}  {msg}"));
+        Self { bars, whole, rows: Vec::new(), row: template("{spinner:.cyan} {msg}") }
     }
 
     fn draw(&mut self, board: &mut Board) {
@@ -214,7 +215,19 @@ impl Running {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// Shows at a glance how things go.
+fn mark(event: &RunEvent<'_>) -> StyledObject<char> {
+    let mark = match event {
+        RunEvent::TaskFinished { status: Status::Succeeded, .. } => style('✓').green(),
+        RunEvent::TaskFinished { status: Status::Failed, .. } => style('✗').red(),
+        RunEvent::TaskFinished { .. } => style('–').dim(),
+        RunEvent::Retrying { .. } | RunEvent::PolicyFault { .. } => style('!').yellow(),
+        _ => style(' '),
+    };
+    mark.for_stderr()
+}
+
+fn template(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .expect("the templates of this file are well-formed")
         .progress_chars("━╸─")
