@@ -239,12 +239,8 @@ impl CastAgent {
             .adapter()
             .map_err(|error| problems.push(Problem::error("plugin", path, error.to_string())))
             .ok();
-        let limits = config::limits(&agent.limits, &format!("{path}.limits"))
-            .map_err(|problem| problems.push(problem))
-            .ok();
-        let endpoint = agent.url.as_deref().and_then(|url| {
-            parse_url(url).map_err(|problem| problems.push(problem_at(problem, path))).ok()
-        });
+        let limits = config::limits(&agent.limits, &format!("{path}.limits"), problems);
+        let endpoint = agent.url.as_deref().and_then(|url| check_url(url, path, problems));
         let mut config = Value::Object(agent.config.clone());
         let mut used = Vec::new();
         if let Some(schema) = &plugin.manifest().config_schema {
@@ -312,25 +308,33 @@ impl CastAgent {
 /// Checks the URLs that tasks name themselves.
 fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
     for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
-        if let Some(Err(problem)) = task.url.as_deref().map(parse_url) {
-            problems.push(problem_at(problem, &task.id));
+        if let Some(url) = &task.url {
+            check_url(url, &task.id, problems);
         }
     }
 }
 
-fn problem_at(mut problem: Problem, path: &str) -> Problem {
-    problem.path = format!("{path}.url");
-    problem
-}
-
-fn parse_url(text: &str) -> Result<Url, Problem> {
+/// The URL, or what is wrong with it and what to write instead.
+fn parse_url(text: &str) -> Result<Url, (String, &'static str)> {
     match Url::parse(text) {
         Ok(url) if Rule::origin(&url).is_some() => Ok(url),
-        Ok(url) => Err(Problem::error("bad-url", "", format!("'{url}' is not an HTTP address"))
-            .hint("agents answer at http:// or https:// URLs")),
-        Err(error) => Err(Problem::error("bad-url", "", format!("'{text}' is not a URL: {error}"))
-            .hint("write it in full, such as https://agents.example.com/v1")),
+        Ok(url) => Err((
+            format!("'{url}' is not an HTTP address"),
+            "agents answer at http:// or https:// URLs",
+        )),
+        Err(error) => Err((
+            format!("'{text}' is not a URL: {error}"),
+            "write it in full, such as https://agents.example.com/v1",
+        )),
     }
+}
+
+/// The same, where what is wrong is a problem of `path`.
+fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
+    let url = parse_url(text).map_err(|(message, hint)| {
+        problems.push(Problem::error("bad-url", format!("{path}.url"), message).hint(hint));
+    });
+    url.ok()
 }
 
 /// Checks a configuration against the plugin's schema.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use consort_core::problem::{Problem, nearest};
-use consort_core::spec::{AgentDoc, Format};
+use consort_core::spec::{AgentDoc, Format, parse_typed};
 use consort_plugin_host::egress::{EgressOptions, Rule};
 use consort_plugin_host::{LimitSpec, Limits};
 use serde::Deserialize;
@@ -75,8 +75,7 @@ impl HostConfig {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let config: Self =
-            consort_core::spec::parse_typed(text, format).map_err(|problem| vec![problem])?;
+        let config: Self = parse_typed(text, format)?;
         let mut problems = Vec::new();
         for (name, secret) in &config.secrets {
             if secret.env.is_some() == secret.file.is_some() {
@@ -127,24 +126,28 @@ impl HostConfig {
     }
 }
 
-/// Reads limits as an agent or task wrote them.
+/// Reads limits as an agent's author wrote them.
 pub(crate) fn limits(
     written: &serde_json::Map<String, Value>,
     path: &str,
-) -> Result<LimitSpec, Problem> {
-    serde_json::from_value(Value::Object(written.clone())).map_err(|error| {
-        let message = error.to_string();
-        let problem = Problem::error("bad-limit", path, message.replace('`', "'"));
-        let known = ["fuel", "memory", "cpu_time", "time", "log", "output", "headers", "network",
-            "network_rate", "requests"];
-        match written.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(wrong) => match nearest(wrong, known) {
-                Some(near) => problem.hint(format!("did you mean '{near}'?")),
-                None => problem.hint(format!("limits are {}", known.join(", "))),
-            },
-            None => problem.hint("limits are whole numbers; see 'consort plugin inspect'"),
-        }
-    })
+    problems: &mut Vec<Problem>,
+) -> Option<LimitSpec> {
+    const KNOWN: [&str; 10] = [
+        "fuel", "memory", "cpu_time", "time", "log", "output", "headers", "network",
+        "network_rate", "requests",
+    ];
+    let error = match serde_json::from_value(Value::Object(written.clone())) {
+        Ok(limits) => return Some(limits),
+        Err(error) => error,
+    };
+    let problem = Problem::error("bad-limit", path, error.to_string().replace('`', "'"));
+    let unknown = written.keys().find(|key| !KNOWN.contains(&key.as_str()));
+    problems.push(match unknown.map(|wrong| nearest(wrong, KNOWN)) {
+        Some(Some(near)) => problem.hint(format!("did you mean '{near}'?")),
+        Some(None) => problem.hint(format!("limits are {}", KNOWN.join(", "))),
+        None => problem.hint("limits are whole numbers; see 'consort plugin inspect'"),
+    });
+    None
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::compile::CodeCache;
 use crate::egress::{EgressClient, EgressOptions};
@@ -53,10 +53,12 @@ struct Inner {
     runtime: Arc<Runtime>,
     cache: Option<CodeCache>,
     client: Arc<EgressClient>,
-    /// Plugins in use, so that loading one again costs nothing. By digest and
-    /// by the name it would have without a manifest.
-    loaded: Mutex<HashMap<(Arc<str>, Arc<str>), WeakPlugin>>,
+    /// So that loading a plugin again costs nothing.
+    loaded: Mutex<InUse>,
 }
+
+/// Plugins in use, by digest and by the name each would have without a manifest.
+type InUse = HashMap<(Arc<str>, Arc<str>), WeakPlugin>;
 
 impl PluginHost {
     /// Sets up the engines and starts the thread that ends epochs. Takes a few
@@ -118,7 +120,7 @@ impl PluginHost {
         &self.0.ceiling
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Arc<str>, Arc<str>), WeakPlugin>> {
+    fn lock(&self) -> MutexGuard<'_, InUse> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -197,3 +197,6 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ impl Format {
 ///
 /// Every problem found, not just the first; syntax errors come alone.
 pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
-    let value = read(text, format).map_err(|problem| vec![problem])?;
+    let value = read(text, format)?;
     let mut problems = Vec::new();
     let mut document = Document::default();
     let tasks = match value {
@@ -87,13 +87,13 @@ pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
 ///
 /// # Errors
 ///
-/// The first problem found.
-pub fn parse_typed<T: DeserializeOwned>(text: &str, format: Format) -> Result<T, Problem> {
+/// The problem found.
+pub fn parse_typed<T: DeserializeOwned>(text: &str, format: Format) -> Result<T, Vec<Problem>> {
     let value = read(text, format)?;
     let mut problems = Vec::new();
     match typed(value, String::new(), &mut problems) {
         Some(located) => Ok(located.doc),
-        None => Err(problems.swap_remove(0)),
+        None => Err(problems),
     }
 }
 
@@ -101,13 +101,13 @@ fn finish(document: Document, problems: Vec<Problem>) -> Result<Document, Vec<Pr
     if problems.is_empty() { Ok(document) } else { Err(problems) }
 }
 
-fn read(text: &str, format: Format) -> Result<Value, Problem> {
+fn read(text: &str, format: Format) -> Result<Value, Vec<Problem>> {
     match format {
         Format::Json => serde_json::from_str(text).map_err(|error| {
             let mut problem = Problem::error("syntax", "", strip_place(&error.to_string()));
             problem.line = Some(error.line());
             problem.column = Some(error.column());
-            problem
+            vec![problem]
         }),
         Format::Yaml => serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
             let place = error.location();
@@ -115,7 +115,7 @@ fn read(text: &str, format: Format) -> Result<Value, Problem> {
             let mut problem = Problem::error("syntax", "", strip_place(&message));
             problem.line = place.map(|place| place.line() as usize);
             problem.column = place.map(|place| place.column() as usize);
-            problem
+            vec![problem]
         }),
     }
 }
