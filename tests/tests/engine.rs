@@ -64,7 +64,11 @@ fn summary(report: &Report) -> Vec<String> {
                 error => format!("{}: {}", error["kind"], error["message"]).replace('"', ""),
             };
             let agent = task["agent"].as_str().unwrap_or("-");
-            format!("{id} {} {} {agent} {end}", task["status"].as_str().expect("a status"), task["attempts"])
+            format!(
+                "{id} {} {} {agent} {end}",
+                task["status"].as_str().expect("a status"),
+                task["attempts"]
+            )
         })
         .collect()
 }
@@ -200,7 +204,10 @@ impl Watcher for Stopper {
         match event {
             RunEvent::Progress { .. } => self.stop.cancel(),
             RunEvent::Log { plugin, message, .. } => {
-                self.log.lock().expect("nobody panics with it").push(format!("{plugin}: {message}"));
+                self.log
+                    .lock()
+                    .expect("nobody panics with it")
+                    .push(format!("{plugin}: {message}"));
             }
             _ => {}
         }

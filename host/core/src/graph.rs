@@ -119,8 +119,7 @@ impl DependencyGraph {
         if std::mem::replace(&mut self.complete[task.index()], true) {
             return;
         }
-        let mut edges =
-            self.graph.neighbors_directed(to_node(task), Direction::Outgoing).detach();
+        let mut edges = self.graph.neighbors_directed(to_node(task), Direction::Outgoing).detach();
         while let Some(dependent) = edges.next_node(&self.graph) {
             let open = &mut self.open[dependent.index()];
             *open -= 1;
@@ -147,9 +146,7 @@ impl DependencyGraph {
     pub fn cycles(&self) -> Vec<Cycle> {
         let mut cycles: Vec<Cycle> = kosaraju_scc(&self.graph)
             .into_iter()
-            .filter(|group| {
-                group.len() > 1 || self.graph.find_edge(group[0], group[0]).is_some()
-            })
+            .filter(|group| group.len() > 1 || self.graph.find_edge(group[0], group[0]).is_some())
             .map(|group| self.cycle_of(group))
             .collect();
         cycles.sort_by_key(|cycle| cycle.members[0]);
@@ -227,8 +224,7 @@ impl DependencyGraph {
         let longest = |candidates: &mut dyn Iterator<Item = TaskIx>| {
             candidates.max_by_key(|task| (remaining[task.index()], std::cmp::Reverse(*task)))
         };
-        let mut roots =
-            self.tasks().filter(|task| self.dependencies(*task).next().is_none());
+        let mut roots = self.tasks().filter(|task| self.dependencies(*task).next().is_none());
         let mut path = Vec::new();
         let mut at = longest(&mut roots);
         while let Some(task) = at {
@@ -320,9 +316,10 @@ mod tests {
         assert_eq!(remaining, [11, 2, 1, 10]);
         assert_eq!(graph.depths(&order), [0, 1, 2, 1]);
         let levels = graph.levels(&order);
-        assert_eq!(levels.iter().map(|l| spell(&names, l.clone())).collect::<Vec<_>>(), [
-            "a", "bd", "c"
-        ]);
+        assert_eq!(
+            levels.iter().map(|l| spell(&names, l.clone())).collect::<Vec<_>>(),
+            ["a", "bd", "c"]
+        );
     }
 
     #[test]

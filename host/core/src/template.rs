@@ -64,8 +64,9 @@ impl Template {
         if self.plain {
             return Ok(self.source.clone());
         }
-        let template =
-            ENVIRONMENT.template_from_str(&self.source).map_err(|error| explain(&error, &self.source))?;
+        let template = ENVIRONMENT
+            .template_from_str(&self.source)
+            .map_err(|error| explain(&error, &self.source))?;
         let mut output = Capped::default();
         match template.render_captured_to(Value::from(Serde(values())), &mut output) {
             _ if output.full => Err(format!("it renders to more than {MAX_OUTPUT} bytes")),
@@ -134,7 +135,8 @@ mod tests {
         assert!(render("{{ a.b.c }}").is_err());
         let hole = render("hello {{ nothing }}").unwrap_err();
         assert_eq!(hole, "`nothing` is undefined (line 1 of the template)");
-        let endless = "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}";
+        let endless =
+            "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}";
         assert!(render(endless).unwrap_err().contains("fuel"));
         let flood = "{% for i in range(9999) %}{{ '0123456789' * 100 }}{% endfor %}";
         assert!(render(flood).is_err());

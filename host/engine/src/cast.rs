@@ -88,15 +88,15 @@ impl Cast {
         check_urls(plan, &mut problems);
         // A plugin that does not load is reported once, where it is first used.
         let mut reported: HashSet<String> = HashSet::new();
-        let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| {
-            match plugins.get(reference)? {
-                Ok(plugin) => Some(plugin.clone()),
-                Err(reason) => {
-                    if reported.insert(reference.to_owned()) {
-                        problems.push(Problem::error("plugin", path, reason.as_str()));
-                    }
-                    None
+        let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| match plugins
+            .get(reference)?
+        {
+            Ok(plugin) => Some(plugin.clone()),
+            Err(reason) => {
+                if reported.insert(reference.to_owned()) {
+                    problems.push(Problem::error("plugin", path, reason.as_str()));
                 }
+                None
             }
         };
         let mut agents = Vec::with_capacity(plan.agents.len());
@@ -347,8 +347,12 @@ fn check_config(
     let Some(schema) = &plugin.manifest().config_schema else {
         if !config.is_empty() {
             problems.push(
-                Problem::error("bad-config", path, format!("'{}' takes no configuration", plugin.name()))
-                    .hint("remove it"),
+                Problem::error(
+                    "bad-config",
+                    path,
+                    format!("'{}' takes no configuration", plugin.name()),
+                )
+                .hint("remove it"),
             );
         }
         return;
@@ -356,7 +360,8 @@ fn check_config(
     let validator = match jsonschema::validator_for(schema) {
         Ok(validator) => validator,
         Err(error) => {
-            let message = format!("the configuration schema of '{}' is not valid: {error}", plugin.name());
+            let message =
+                format!("the configuration schema of '{}' is not valid: {error}", plugin.name());
             problems.push(Problem::error("plugin", path, message));
             return;
         }
@@ -365,7 +370,9 @@ fn check_config(
     for error in validator.iter_errors(&Value::Object(config.clone())) {
         let place = error.instance_path().to_string().replace('/', ".");
         let message = error.to_string().replace('"', "'");
-        problems.push(Problem::error("bad-config", format!("{path}{place}"), message).hint(hint.clone()));
+        problems.push(
+            Problem::error("bad-config", format!("{path}{place}"), message).hint(hint.clone()),
+        );
     }
 }
 

@@ -133,8 +133,16 @@ pub(crate) fn limits(
     problems: &mut Vec<Problem>,
 ) -> Option<LimitSpec> {
     const KNOWN: [&str; 10] = [
-        "fuel", "memory", "cpu_time", "time", "log", "output", "headers", "network",
-        "network_rate", "requests",
+        "fuel",
+        "memory",
+        "cpu_time",
+        "time",
+        "log",
+        "output",
+        "headers",
+        "network",
+        "network_rate",
+        "requests",
     ];
     let error = match serde_json::from_value(Value::Object(written.clone())) {
         Ok(limits) => return Some(limits),

@@ -100,8 +100,9 @@ fn from_failure(failure: Failure) -> (TaskError, Retry) {
     match failure {
         Failure::Transient(problem) => (described("transient", problem), Retry::Yes),
         Failure::Throttled { problem, retry_after } => {
-            let wait = retry_after
-                .map_or(Retry::Yes, |wait| Retry::After(wait.as_millis().min(u64::MAX.into()) as u64));
+            let wait = retry_after.map_or(Retry::Yes, |wait| {
+                Retry::After(wait.as_millis().min(u64::MAX.into()) as u64)
+            });
             (described("throttled", problem), wait)
         }
         Failure::Permanent(problem) => (described("permanent", problem), Retry::Never),

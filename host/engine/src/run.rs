@@ -14,9 +14,7 @@ use consort_core::plan::{Plan, Work};
 use consort_core::scheduler::{
     Action, End, Event, Retry, Scheduler, Settings, Status, Stop, Submission,
 };
-use consort_plugin_host::{
-    CallContext, CallError, Candidate, Payload, Prioritizer, Snapshot,
-};
+use consort_plugin_host::{CallContext, CallError, Candidate, Payload, Prioritizer, Snapshot};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -25,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use crate::attempt::{Attempt, AttemptEnd, Ear, Stage};
 use crate::cast::{Cast, CastPrioritizer};
 use crate::error::TaskError;
-use crate::report::{JsonPayload, Metrics, PolicyMetrics, Report, TaskReport, UsageReport, UsageTotals};
+use crate::report::{
+    JsonPayload, Metrics, PolicyMetrics, Report, TaskReport, UsageReport, UsageTotals,
+};
 use crate::watch::{RunEvent, Watcher};
 
 /// How long a remote agent may take to stop.
@@ -334,7 +334,13 @@ impl Conductor {
         }
     }
 
-    fn attempt(&self, task: TaskIx, agent: u32, checkpoint: Option<Bytes>, remaining: Duration) -> Attempt {
+    fn attempt(
+        &self,
+        task: TaskIx,
+        agent: u32,
+        checkpoint: Option<Bytes>,
+        remaining: Duration,
+    ) -> Attempt {
         let edges = &self.stage.plan.task(task).dependencies;
         let result = |edge: &consort_core::plan::Edge| {
             if edge.forward { self.records[edge.task.index()].result.clone() } else { None }
@@ -395,7 +401,8 @@ impl Conductor {
         let Ended { task, end } = ended;
         let why = self.records[task.index()].stopped.take();
         let stop_error = || why.map(|why| Box::new(self.stop_error(task, why)));
-        let stop_error = if matches!(end, Some(AttemptEnd::Done { .. })) { None } else { stop_error() };
+        let stop_error =
+            if matches!(end, Some(AttemptEnd::Done { .. })) { None } else { stop_error() };
         let record = &mut self.records[task.index()];
         record.stop = None;
         let end = match end {
@@ -443,14 +450,20 @@ impl Conductor {
     /// Tells a remote agent to stop, without waiting for it.
     fn cancel_remote(&mut self, task: TaskIx) {
         let record = &mut self.records[task.index()];
-        let (Some(agent), Some(checkpoint)) = (record.agent, record.checkpoint.take()) else { return };
+        let (Some(agent), Some(checkpoint)) = (record.agent, record.checkpoint.take()) else {
+            return;
+        };
         let attempt = self.attempt(task, agent, Some(checkpoint), CANCEL_TIMEOUT);
         self.cancels.spawn(async move {
             let task = attempt.stage.plan.task(attempt.task).id.clone();
             match tokio::time::timeout(CANCEL_TIMEOUT, attempt.cancel()).await {
                 Ok(Ok(())) => {}
-                Ok(Err((error, _))) => tracing::warn!(%task, error = error.message, "cancel failed"),
-                Err(_) => tracing::warn!(%task, "the agent did not confirm within 10 s that it stopped"),
+                Ok(Err((error, _))) => {
+                    tracing::warn!(%task, error = error.message, "cancel failed")
+                }
+                Err(_) => {
+                    tracing::warn!(%task, "the agent did not confirm within 10 s that it stopped")
+                }
             }
         });
     }
@@ -514,10 +527,9 @@ impl Conductor {
     fn report(self) -> Report {
         let now = self.clock.now();
         let status = self.status.unwrap_or(Status::Cancelled);
-        self.stage.watcher.event(&RunEvent::RunFinished {
-            status,
-            elapsed: self.clock.start.elapsed(),
-        });
+        self.stage
+            .watcher
+            .event(&RunEvent::RunFinished { status, elapsed: self.clock.start.elapsed() });
         let plan = &self.stage.plan;
         let mut metrics = Metrics {
             duration_ms: (now - self.clock.epoch) as u64,
@@ -541,7 +553,9 @@ impl Conductor {
                 id: task.id.clone(),
                 status,
                 attempts: record.attempts,
-                agent: record.agent.map(|agent| self.stage.cast.agents[agent as usize].name.clone()),
+                agent: record
+                    .agent
+                    .map(|agent| self.stage.cast.agents[agent as usize].name.clone()),
                 output: record.result,
                 error: record.error.map(|error| *error),
                 started: time(record.started),
@@ -551,7 +565,13 @@ impl Conductor {
         });
         let tasks = tasks.collect();
         metrics.usage = usage;
-        Report { run_id: self.stage.run_id.clone(), name: plan.name.clone(), status, tasks, metrics }
+        Report {
+            run_id: self.stage.run_id.clone(),
+            name: plan.name.clone(),
+            status,
+            tasks,
+            metrics,
+        }
     }
 }
 

@@ -103,7 +103,8 @@ impl Engine {
             egress: config.network.options.clone(),
             ..HostOptions::default()
         })?;
-        let given = secrets.into_iter().map(|(name, value)| (name, KnownSecret { value, to: None }));
+        let given =
+            secrets.into_iter().map(|(name, value)| (name, KnownSecret { value, to: None }));
         let mut secrets = read_secrets(&config)?;
         secrets.extend(given);
         let known = known(&config, &catalog)?;

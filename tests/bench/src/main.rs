@@ -60,12 +60,21 @@ enum Benchmark {
     Startup,
 }
 
-/// Processes of their own that a benchmark consists of
+/// Processes of their own: parts of a benchmark, and what a profiler looks at
 #[derive(Debug, Subcommand)]
 enum Part {
     /// The server that agents call: says where it is, ends with its input
     #[command(hide = true)]
     Serve,
+    /// Repeats one side of the throughput benchmark, for a profiler to look at
+    Repeat {
+        /// Which side
+        side: throughput::Side,
+
+        /// Runs of 20,000 tasks
+        #[arg(default_value_t = 20)]
+        rounds: usize,
+    },
     /// The consort that calls it
     #[command(hide = true)]
     Fly {
@@ -84,6 +93,7 @@ fn main() -> ExitCode {
     let done = match args.part {
         Some(Part::Serve) => in_flight::serve().map(|()| true),
         Some(Part::Fly { url, calls }) => in_flight::fly(&url, calls).map(|()| true),
+        Some(Part::Repeat { side, rounds }) => throughput::repeat(side, rounds).map(|()| true),
         None => measure(&args),
     };
     match done {

@@ -16,6 +16,36 @@ use crate::workload::{POLICY, engine, independent, plan, run, runtime};
 const TASKS: usize = 20_000;
 const ROUNDS: usize = 9;
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Side {
+    /// Runs of the engine.
+    Consort,
+    /// The bare loop.
+    Bare,
+}
+
+/// Does the same thing for long enough to be looked at.
+pub(crate) fn repeat(side: Side, rounds: usize) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let engine = engine(HostConfig::default())?;
+    let bare = Bare::new("echo", POLICY)?;
+    let workflow = independent(TASKS);
+    let plans = (0..rounds).map(|_| plan(&engine, &workflow)).collect::<Result<Vec<_>, _>>()?;
+    let clock = Clock::start();
+    for plan in plans {
+        match side {
+            Side::Consort => runtime.block_on(run(&engine, plan)).map(|_| ())?,
+            Side::Bare => runtime.block_on(bare.run(TASKS, 1)).map(|_| ())?,
+        }
+    }
+    let tasks = (rounds * TASKS) as f64;
+    let took = clock.stop();
+    let (wall, processor) = (micros(took.wall) / tasks, micros(took.processor) / tasks);
+    println!("{wall:.1} µs on the clock and {processor:.1} µs of processor time a task");
+    Ok(())
+}
+
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     let runtime = runtime()?;
     let engine = engine(HostConfig::default())?;

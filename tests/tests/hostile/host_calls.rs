@@ -28,7 +28,7 @@ async fn breaks_log(behaviour: &str) -> Lab {
 
 async fn answers(behaviour: &str) -> (Lab, String) {
     let lab = Lab::new().await;
-    match lab.misbehave(behaviour).await.unwrap() {
+    match lab.misbehave(behaviour).await.expect("the call ends well") {
         Step::Done(Outcome { output: Payload::Text(text), .. }) => (lab, text.to_string()),
         other => panic!("{other:?}"),
     }

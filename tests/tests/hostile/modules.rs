@@ -15,7 +15,7 @@ fn source(name: &str) -> Source {
 async fn start(lab: &Lab, name: &str) -> Result<Step, CallError> {
     let plugin = lab.load(&source(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let context: CallContext = lab.context();
-    plugin.adapter().unwrap().start(&lab.invocation(""), &context).await
+    plugin.adapter().expect("an adapter").start(&lab.invocation(""), &context).await
 }
 
 async fn start_fault(name: &str) -> Fault {

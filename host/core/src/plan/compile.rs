@@ -169,13 +169,7 @@ impl Compiler<'_> {
     }
 
     /// Adds the steps of the task at `place`, if it is collaborative.
-    fn flatten_steps(
-        &mut self,
-        place: usize,
-        steps: Option<Vec<Value>>,
-        path: &str,
-        depth: usize,
-    ) {
+    fn flatten_steps(&mut self, place: usize, steps: Option<Vec<Value>>, path: &str, depth: usize) {
         let collaborative = self.drafts[place].doc.kind.as_deref() == Some(COLLABORATIVE);
         let Some(steps) = steps else {
             if collaborative {
@@ -188,8 +182,12 @@ impl Compiler<'_> {
         };
         if !collaborative {
             self.problems.push(
-                Problem::error("not-applicable", format!("{path}.steps"), "only a collaborative task has steps")
-                    .hint(format!("set 'type: {COLLABORATIVE}'")),
+                Problem::error(
+                    "not-applicable",
+                    format!("{path}.steps"),
+                    "only a collaborative task has steps",
+                )
+                .hint(format!("set 'type: {COLLABORATIVE}'")),
             );
         }
         if steps.is_empty() {
@@ -215,7 +213,8 @@ impl Compiler<'_> {
         let children = self.flatten(docs, Some(place), depth + 1);
         // The task itself now stands behind its steps; what it waited for is
         // what its first steps wait for.
-        let before = std::mem::replace(&mut self.drafts[place].implied, Implied::Children(children));
+        let before =
+            std::mem::replace(&mut self.drafts[place].implied, Implied::Children(children));
         self.drafts[place].doc.parallel = None;
         self.inherit(place, before);
     }
@@ -268,8 +267,12 @@ impl Compiler<'_> {
                 self.problems.push(Problem::error("missing-id", path, "a task id cannot be empty"));
             } else if let Some(first) = ids.get(id) {
                 self.problems.push(
-                    Problem::error("duplicate-id", path, format!("the id '{id}' is taken"))
-                        .hint(format!("{} has it; ids are unique in the whole run", self.drafts[*first].path)),
+                    Problem::error("duplicate-id", path, format!("the id '{id}' is taken")).hint(
+                        format!(
+                            "{} has it; ids are unique in the whole run",
+                            self.drafts[*first].path
+                        ),
+                    ),
                 );
             } else {
                 ids.insert(id.clone(), place);
@@ -279,7 +282,12 @@ impl Compiler<'_> {
     }
 
     /// The edges of one task: implied ones first, then those it says.
-    fn edges(&mut self, draft: &Draft, drafts: &[Draft], ids: &HashMap<String, usize>) -> Vec<Edge> {
+    fn edges(
+        &mut self,
+        draft: &Draft,
+        drafts: &[Draft],
+        ids: &HashMap<String, usize>,
+    ) -> Vec<Edge> {
         let mut edges: Vec<Edge> = Vec::new();
         let plain = |place: usize, forward: bool| Edge {
             task: TaskIx(place as u32),
@@ -353,17 +361,23 @@ impl Compiler<'_> {
             };
             if *id == draft.doc.task_id {
                 self.problems.push(
-                    Problem::error("self-dependency", path, format!("task '{id}' waits for itself"))
-                        .hint("remove this dependency"),
+                    Problem::error(
+                        "self-dependency",
+                        path,
+                        format!("task '{id}' waits for itself"),
+                    )
+                    .hint("remove this dependency"),
                 );
                 continue;
             }
             let task = TaskIx(place as u32);
             if edges.iter().any(|edge| edge.task == task) {
                 if name.is_some() || !transform.is_empty() {
-                    self.problems.push(
-                        Problem::error("duplicate-dependency", path, format!("'{id}' is listed twice")),
-                    );
+                    self.problems.push(Problem::error(
+                        "duplicate-dependency",
+                        path,
+                        format!("'{id}' is listed twice"),
+                    ));
                 }
                 continue;
             }
@@ -391,7 +405,8 @@ impl Compiler<'_> {
             Work::Join
         } else {
             let mut agents = vec![self.agent_of(draft)];
-            agents.extend(fallbacks.iter().map(|name| self.agent(name, &at("on_failure.fallback"))));
+            agents
+                .extend(fallbacks.iter().map(|name| self.agent(name, &at("on_failure.fallback"))));
             Work::Agents(agents.into_iter().flatten().collect())
         };
         let problems = &mut self.problems;
@@ -549,9 +564,12 @@ impl Compiler<'_> {
         let Some(doc) = doc.or_else(implicit) else {
             let names = self.document_agents.keys().chain(self.known.agents.keys());
             let names = names.chain(&self.known.adapters).map(String::as_str);
-            let problem = Problem::error("unknown-agent", path, format!("there is no agent '{name}'"))
-                .hint("define it under 'agents', in the workflow or in the host's configuration")
-                .suggest(name, names);
+            let problem =
+                Problem::error("unknown-agent", path, format!("there is no agent '{name}'"))
+                    .hint(
+                        "define it under 'agents', in the workflow or in the host's configuration",
+                    )
+                    .suggest(name, names);
             self.problems.push(problem);
             return None;
         };

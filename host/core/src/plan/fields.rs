@@ -98,8 +98,9 @@ pub(super) fn deadline(value: &Value, path: &str, problems: &mut Vec<Problem>) -
         _ => "a deadline is a string or a number of seconds".to_owned(),
     };
     problems.push(
-        Problem::error("bad-deadline", path, problem)
-            .hint("write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)"),
+        Problem::error("bad-deadline", path, problem).hint(
+            "write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)",
+        ),
     );
     None
 }
@@ -114,8 +115,12 @@ pub(super) fn resources(doc: &ResourcesDoc, path: &str, problems: &mut Vec<Probl
     };
     if resources.network_rate == Some(0) {
         problems.push(
-            Problem::error("out-of-range", format!("{path}.network.bytes_per_second"), "a rate of 0 never ends")
-                .hint("leave the field out, or set 'network.bytes' to 0 to forbid the network"),
+            Problem::error(
+                "out-of-range",
+                format!("{path}.network.bytes_per_second"),
+                "a rate of 0 never ends",
+            )
+            .hint("leave the field out, or set 'network.bytes' to 0 to forbid the network"),
         );
     }
     resources

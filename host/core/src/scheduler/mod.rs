@@ -259,8 +259,8 @@ impl Scheduler {
     /// order decides: explicit priority, then arrival.
     fn scored(&mut self, scores: Option<Vec<f64>>) {
         let Some(tasks) = self.scoring.take() else { return };
-        let usable = scores
-            .filter(|s| s.len() == tasks.len() && !s.iter().any(|score| score.is_nan()));
+        let usable =
+            scores.filter(|s| s.len() == tasks.len() && !s.iter().any(|score| score.is_nan()));
         for (n, task) in tasks.into_iter().enumerate() {
             let State::Ready(class) = self.tasks[task.index()].state else { continue };
             let score = match &usable {

@@ -92,8 +92,7 @@ impl Run {
             self.scheduler.step(self.now, [event], &mut actions);
             for action in actions {
                 if let Action::Score { tasks } = &action {
-                    let score =
-                        |task: &TaskIx| f64::from(self.scheduler.facts(*task).priority);
+                    let score = |task: &TaskIx| f64::from(self.scheduler.facts(*task).priority);
                     let scores = Some(tasks.iter().map(score).collect());
                     events.push(Event::Scored { scores });
                 }
@@ -144,7 +143,8 @@ impl Run {
     }
 
     fn expect(&mut self, lines: &str) -> &mut Self {
-        let expected: Vec<&str> = lines.split(';').map(str::trim).filter(|l| !l.is_empty()).collect();
+        let expected: Vec<&str> =
+            lines.split(';').map(str::trim).filter(|l| !l.is_empty()).collect();
         assert_eq!(std::mem::take(&mut self.log), expected);
         self
     }
@@ -337,7 +337,8 @@ fn random_run(seed: u64) -> Vec<Action> {
         before.into_iter().for_each(|dependency| graph.add_dependency(task, TaskIx(dependency)));
         let mut rules = task_rules();
         rules.retry.max_attempts = 1 + roll(3) as u32;
-        rules.on_failure = [OnFailure::Fail, OnFailure::Skip, OnFailure::Continue][roll(3) as usize];
+        rules.on_failure =
+            [OnFailure::Fail, OnFailure::Skip, OnFailure::Continue][roll(3) as usize];
         rules.classes = (0..roll(3)).map(|_| ClassIx(roll(3) as u32)).collect();
         tasks.push(rules);
     }
@@ -369,7 +370,8 @@ fn random_run(seed: u64) -> Vec<Action> {
                     }
                 }
                 Action::Score { tasks } => {
-                    let scores = (roll(5) > 0).then(|| tasks.iter().map(|t| f64::from(t.0)).collect());
+                    let scores =
+                        (roll(5) > 0).then(|| tasks.iter().map(|t| f64::from(t.0)).collect());
                     events.push(Event::Scored { scores });
                 }
                 _ => {}

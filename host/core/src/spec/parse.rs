@@ -43,7 +43,8 @@ pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
             return finish(document, problems);
         }
         Value::Object(object) => {
-            let Some(workflow) = typed::<WorkflowDoc>(Value::Object(object), String::new(), &mut problems)
+            let Some(workflow) =
+                typed::<WorkflowDoc>(Value::Object(object), String::new(), &mut problems)
             else {
                 return Err(problems);
             };
@@ -63,8 +64,12 @@ pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
         }
         other => {
             return Err(vec![
-                Problem::error("wrong-type", "", format!("a workflow cannot be {}", type_name(&other)))
-                    .hint("write a list of tasks, one task, or an object with 'tasks'"),
+                Problem::error(
+                    "wrong-type",
+                    "",
+                    format!("a workflow cannot be {}", type_name(&other)),
+                )
+                .hint("write a list of tasks, one task, or an object with 'tasks'"),
             ]);
         }
     };
@@ -109,14 +114,16 @@ fn read(text: &str, format: Format) -> Result<Value, Vec<Problem>> {
             problem.column = Some(error.column());
             vec![problem]
         }),
-        Format::Yaml => serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
-            let place = error.location();
-            let message = error.without_snippet().to_string();
-            let mut problem = Problem::error("syntax", "", strip_place(&message));
-            problem.line = place.map(|place| place.line() as usize);
-            problem.column = place.map(|place| place.column() as usize);
-            vec![problem]
-        }),
+        Format::Yaml => {
+            serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
+                let place = error.location();
+                let message = error.without_snippet().to_string();
+                let mut problem = Problem::error("syntax", "", strip_place(&message));
+                problem.line = place.map(|place| place.line() as usize);
+                problem.column = place.map(|place| place.column() as usize);
+                vec![problem]
+            })
+        }
     }
 }
 
@@ -158,7 +165,8 @@ pub(crate) fn typed<T: DeserializeOwned>(
 fn describe(message: &str, path: String) -> Problem {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") || message.starts_with("unknown variant") {
-        let code = if message.starts_with("unknown field") { "unknown-field" } else { "unknown-value" };
+        let code =
+            if message.starts_with("unknown field") { "unknown-field" } else { "unknown-value" };
         let wrong = quoted.next().unwrap_or_default();
         let known: Vec<&str> = quoted.collect();
         let what = if code == "unknown-field" { "there is no field" } else { "there is no value" };
@@ -221,12 +229,15 @@ mod tests {
             {"description": "x"},
             {"task_id": "c", "timeout": "soon"},
             {"task_id": "d", "on_failure": "explode"}]}"#;
-        assert_eq!(problems(text), [
-            "unknown-field tasks[0].retry_policy.max_attempt: there is no field 'max_attempt' did you mean 'max_attempts'?",
-            "missing-id tasks[1]: the field 'task_id' is missing ",
-            "wrong-type tasks[2].timeout: invalid type: string \"soon\", expected f64 ",
-            "wrong-type tasks[3].on_failure: 'fail', 'skip', 'continue', or an object {fallback: [agent, …]} ",
-        ]);
+        assert_eq!(
+            problems(text),
+            [
+                "unknown-field tasks[0].retry_policy.max_attempt: there is no field 'max_attempt' did you mean 'max_attempts'?",
+                "missing-id tasks[1]: the field 'task_id' is missing ",
+                "wrong-type tasks[2].timeout: invalid type: string \"soon\", expected f64 ",
+                "wrong-type tasks[3].on_failure: 'fail', 'skip', 'continue', or an object {fallback: [agent, …]} ",
+            ]
+        );
     }
 
     #[test]

@@ -137,9 +137,7 @@ async fn a_damaged_cache_costs_a_compilation_and_nothing_else() {
 #[tokio::test]
 async fn loading_again_shares_what_is_loaded() {
     let host = host(2);
-    let (first, second) = (
-        load(&host, transformer(ANSWER, "")).await,
-        load(&host, transformer(ANSWER, "")).await,
-    );
+    let (first, second) =
+        (load(&host, transformer(ANSWER, "")).await, load(&host, transformer(ANSWER, "")).await);
     assert!(std::ptr::eq(first.name(), second.name()));
 }

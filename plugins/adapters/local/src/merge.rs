@@ -39,9 +39,13 @@ pub(crate) fn title(subject: &str) -> String {
 }
 
 /// A name as people would write it: `keywords_darwin` is "Keywords darwin".
+/// What is not an identifier, such as "Moby-Dick", is somebody's wording already.
 pub(crate) fn heading(name: &str) -> String {
-    let spaced = name.replace(['_', '-'], " ");
-    match spaced.trim() {
+    let identifier = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
+    if !name.chars().all(identifier) {
+        return name.trim().to_owned();
+    }
+    match name.replace(['_', '-'], " ").trim() {
         "" => name.to_owned(),
         words => capitalised(words),
     }
@@ -222,6 +226,19 @@ mod tests {
         let report = markdown("All", &[part("first_part", json!("x")), part("b", json!(""))]);
         assert_eq!(report, "# All\n\n## First part\n\nx\n\n## B\n\nNo content.\n");
         assert!(markdown("All", &[]).contains("nothing to merge"));
+    }
+
+    #[test]
+    fn identifiers_become_headings_and_wordings_stay() {
+        for (name, expected) in [
+            ("keywords_darwin", "Keywords darwin"),
+            ("step-2", "Step 2"),
+            ("Moby-Dick", "Moby-Dick"),
+            ("On the Origin of Species", "On the Origin of Species"),
+            ("_", "_"),
+        ] {
+            assert_eq!(heading(name), expected);
+        }
     }
 
     #[test]

@@ -17,9 +17,7 @@
 //! | anything else | answers with it |
 
 use consort_plugin_sdk::host::{Level, Update, count, log, report};
-use consort_plugin_sdk::{
-    Adapter, Failure, Invocation, Outcome, Payload, Pending, Question, Step,
-};
+use consort_plugin_sdk::{Adapter, Failure, Invocation, Outcome, Payload, Pending, Question, Step};
 
 struct Scripted;
 
@@ -28,9 +26,7 @@ impl Adapter for Scripted {
         let script = call.description.clone();
         let words: Vec<&str> = script.split_whitespace().collect();
         match words[..] {
-            ["fail", "until", n] if call.attempt < number(n)? => {
-                Err(Failure::transient("not yet"))
-            }
+            ["fail", "until", n] if call.attempt < number(n)? => Err(Failure::transient("not yet")),
             ["throttle", "until", n] if call.attempt < number(n)? => {
                 let wait = std::time::Duration::from_millis(20);
                 Err(Failure::throttled("slow down", Some(wait)))
@@ -63,11 +59,7 @@ impl Adapter for Scripted {
         }
     }
 
-    fn resume(
-        _: Invocation,
-        checkpoint: Vec<u8>,
-        _: Option<Payload>,
-    ) -> Result<Step, Failure> {
+    fn resume(_: Invocation, checkpoint: Vec<u8>, _: Option<Payload>) -> Result<Step, Failure> {
         let left = String::from_utf8_lossy(&checkpoint).into_owned();
         match left.as_str() {
             "0" => Ok(Step::text("polled")),

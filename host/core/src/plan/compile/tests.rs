@@ -32,7 +32,10 @@ fn edges(text: &str) -> Vec<String> {
 
 fn problems(text: &str) -> Vec<String> {
     let problems = plan(text).unwrap_err();
-    problems.iter().map(|p| format!("{} {p} [{}]", p.code, p.hint.as_deref().unwrap_or(""))).collect()
+    problems
+        .iter()
+        .map(|p| format!("{} {p} [{}]", p.code, p.hint.as_deref().unwrap_or("")))
+        .collect()
 }
 
 #[test]
@@ -41,12 +44,15 @@ fn the_complex_workflow_of_the_specification() {
         {"task_id": "data_collection", "agent": "local", "parallel": true},
         {"task_id": "preprocessing", "agent": "echo", "depends_on": ["data_collection"]},
         {"task_id": "analysis", "agent": "local", "depends_on": ["preprocessing"]}]}"#;
-    assert_eq!(edges(text), [
-        "project <- data_collection preprocessing analysis",
-        "data_collection <-",
-        "preprocessing <- data_collection",
-        "analysis <- preprocessing",
-    ]);
+    assert_eq!(
+        edges(text),
+        [
+            "project <- data_collection preprocessing analysis",
+            "data_collection <-",
+            "preprocessing <- data_collection",
+            "analysis <- preprocessing",
+        ]
+    );
 }
 
 #[test]
@@ -64,16 +70,19 @@ fn steps_run_in_order_and_parallel_ones_together() {
     - task_id: e
 - {task_id: after, depends_on: [p]}
 ";
-    assert_eq!(edges(text), [
-        "before <-",
-        "p <- a b c d e",
-        "a <- before",
-        "b <- before",
-        "c <- a b",
-        "d <- a",
-        "e <- c d",
-        "after <- p",
-    ]);
+    assert_eq!(
+        edges(text),
+        [
+            "before <-",
+            "p <- a b c d e",
+            "a <- before",
+            "b <- before",
+            "c <- a b",
+            "d <- a",
+            "e <- c d",
+            "after <- p",
+        ]
+    );
 }
 
 #[test]
@@ -92,15 +101,18 @@ fn nested_steps_wait_for_what_stands_around_them() {
         - {task_id: y, depends_on: []}
     - task_id: last
 ";
-    assert_eq!(edges(text), [
-        "before <-",
-        "outer <- first inner last",
-        "first <- before",
-        "inner <- x y",
-        "x <- first",
-        "y <- (first)",
-        "last <- inner",
-    ]);
+    assert_eq!(
+        edges(text),
+        [
+            "before <-",
+            "outer <- first inner last",
+            "first <- before",
+            "inner <- x y",
+            "x <- first",
+            "y <- (first)",
+            "last <- inner",
+        ]
+    );
 }
 
 #[test]
@@ -115,19 +127,22 @@ tasks:
   - {task_id: reserch, depends_on: [c]}
   - {task_id: c, depends_on: [reserch]}
 ";
-    assert_eq!(problems(text), [
-        "unknown-adapter agents.A.adapter: there is no adapter 'locl' [did you mean 'local'?]",
-        "duplicate-id tasks[2].task_id: the id 'b' is taken [tasks[1] has it; ids are unique in the whole run]",
-        "self-dependency tasks[0].depends_on[1]: task 'a' waits for itself [remove this dependency]",
-        "missing-dependency tasks[0].depends_on[2]: there is no task 'research' [did you mean 'reserch'?]",
-        "unknown-agent tasks[0].agent: there is no agent 'B' [define it under 'agents', in the workflow or in the host's configuration]",
-        "out-of-range tasks[1].priority: 11 is not a priority [priorities go from 1 to 10, 10 first]",
-        "unknown-transformer tasks[1].transform[0]: there is no transformer 'jqq' [did you mean 'jq'?]",
-        "bad-template tasks[2].description: unexpected end of input, expected end of variable block (line 1 of the template) []",
-        "out-of-range tasks[2].timeout: -1 is not a time in seconds [give a number from 0 to 31622400 (a year)]",
-        "bad-deadline tasks[2].deadline: 'soon' is neither a time nor a duration [write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)]",
-        "cycle tasks[3].depends_on: these tasks wait for each other: reserch -> c -> reserch [remove one of these dependencies]",
-    ]);
+    assert_eq!(
+        problems(text),
+        [
+            "unknown-adapter agents.A.adapter: there is no adapter 'locl' [did you mean 'local'?]",
+            "duplicate-id tasks[2].task_id: the id 'b' is taken [tasks[1] has it; ids are unique in the whole run]",
+            "self-dependency tasks[0].depends_on[1]: task 'a' waits for itself [remove this dependency]",
+            "missing-dependency tasks[0].depends_on[2]: there is no task 'research' [did you mean 'reserch'?]",
+            "unknown-agent tasks[0].agent: there is no agent 'B' [define it under 'agents', in the workflow or in the host's configuration]",
+            "out-of-range tasks[1].priority: 11 is not a priority [priorities go from 1 to 10, 10 first]",
+            "unknown-transformer tasks[1].transform[0]: there is no transformer 'jqq' [did you mean 'jq'?]",
+            "bad-template tasks[2].description: unexpected end of input, expected end of variable block (line 1 of the template) []",
+            "out-of-range tasks[2].timeout: -1 is not a time in seconds [give a number from 0 to 31622400 (a year)]",
+            "bad-deadline tasks[2].deadline: 'soon' is neither a time nor a duration [write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)]",
+            "cycle tasks[3].depends_on: these tasks wait for each other: reserch -> c -> reserch [remove one of these dependencies]",
+        ]
+    );
 }
 
 #[test]
