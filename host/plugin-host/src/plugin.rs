@@ -34,6 +34,7 @@ struct Inner {
     digest: Arc<str>,
     label: String,
     export: String,
+    tables_grow: bool,
     manifest: Manifest,
     /// Those of the manifest, to be shared with every call.
     capabilities: Arc<[HttpCapability]>,
@@ -112,13 +113,14 @@ impl Plugin {
         cache: Option<&CodeCache>,
     ) -> Result<Self, LoadError> {
         let label = source.label();
-        let Scan { manifest, export } = scan(&label, &source.fallback_name(), bytes)?;
+        let Scan { manifest, export, tables_grow } = scan(&label, &source.fallback_name(), bytes)?;
         let loaded = (0..runtime.tiers()).map(|_| OnceLock::new()).collect();
         let plugin = Inner {
             name: manifest.name.as_str().into(),
             digest,
             label,
             export,
+            tables_grow,
             capabilities: manifest.capabilities.http.as_slice().into(),
             manifest,
             runtime: Arc::clone(runtime),
@@ -220,7 +222,7 @@ impl Plugin {
             .enumerate()
             .find_map(|(tier, slot)| Some((tier, slot.get()?.as_ref().ok()?)))
             .expect("a plugin is in one tier from the start");
-        let pooled = tier + 1 < self.tiers();
+        let pooled = self.runtime().is_pool(tier);
         self.runtime().room().take(loaded.memories, pooled).await
     }
 
@@ -240,6 +242,10 @@ impl Inner {
     fn link_somewhere(&self, code: &Code) -> Result<(), LoadError> {
         let mut reason = String::new();
         for (tier, slot) in self.loaded.iter().enumerate() {
+            if self.tables_grow && self.runtime.is_pool(tier) {
+                let _ = slot.set(Err("its tables may grow beyond those of a pool".to_owned()));
+                continue;
+            }
             let workshop = match self.runtime.workshop(tier) {
                 Ok(workshop) => workshop,
                 Err(why) => {

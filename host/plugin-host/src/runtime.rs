@@ -34,9 +34,9 @@ const FIBER_STACK: usize = 1 << 20;
 /// Bytes of an instance's memory and tables that stay mapped when it ends, so
 /// that the next one in its place faults no pages in.
 const KEEP_RESIDENT: usize = 128 << 10;
-/// Elements a pooled table may grow to: beyond the default memory limit, so that
-/// the limit is what a growing table runs into.
-const TABLE_ELEMENTS: usize = 4 << 20;
+/// Elements of a pooled table. Few, since every table takes at least the part of
+/// a page table that covers its slot; larger tables are for the on-demand tier.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// Core instances, memories and tables a component can bring into the pool; one
 /// that has more is instantiated on demand.
 const MEMORIES_PER_COMPONENT: u32 = 4;
@@ -96,6 +96,11 @@ impl Runtime {
     /// How many tiers there are; they are numbered from the preferred one.
     pub(crate) fn tiers(&self) -> usize {
         self.tiers.len()
+    }
+
+    /// Whether instances of a tier come from a pool.
+    pub(crate) fn is_pool(&self, tier: usize) -> bool {
+        matches!(self.tiers[tier].allocation, Allocation::Pool(_))
     }
 
     /// The engine of a tier; an error says why this machine cannot have it.

@@ -5,6 +5,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::error::LoadError;
 use crate::manifest::{Kind, Manifest};
+use crate::runtime::TABLE_ELEMENTS;
 
 const MANIFEST_SECTION: &str = "consort:manifest";
 /// The most a manifest may hold, in bytes.
@@ -26,6 +27,9 @@ pub(crate) struct Scan {
     pub(crate) manifest: Manifest,
     /// The name of the export that is its contract, version included.
     pub(crate) export: String,
+    /// Whether a table of it may grow beyond what a pool has for one. In a pool
+    /// it would stop growing early, and not because of the call's limit.
+    pub(crate) tables_grow: bool,
 }
 
 /// Reads the component `bytes`. `label` names it in errors; a component without
@@ -52,7 +56,7 @@ pub(crate) fn scan(label: &str, fallback: &str, bytes: &[u8]) -> Result<Scan, Lo
         .map_err(invalid)?;
     let (kind, export) = contract_of(label, &sections.exports, declared.as_ref().map(|m| m.kind))?;
     let manifest = declared.unwrap_or_else(|| Manifest::absent(fallback, kind));
-    Ok(Scan { manifest, export: export.to_owned() })
+    Ok(Scan { manifest, export: export.to_owned(), tables_grow: sections.tables_grow })
 }
 
 /// Finds the one contract that is exported, in a version this host speaks.
@@ -125,6 +129,7 @@ pub(crate) fn export_name(kind: Kind) -> String {
 struct Sections<'a> {
     manifests: Vec<&'a [u8]>,
     exports: Vec<&'a str>,
+    tables_grow: bool,
 }
 
 impl<'a> Sections<'a> {
@@ -132,7 +137,7 @@ impl<'a> Sections<'a> {
         if !bytes.starts_with(b"\0asm") {
             return Err("it does not start with the WebAssembly magic number".to_owned());
         }
-        let mut sections = Self { manifests: Vec::new(), exports: Vec::new() };
+        let mut sections = Self { manifests: Vec::new(), exports: Vec::new(), tables_grow: false };
         let mut depth = 0usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|e| e.to_string())? {
@@ -145,6 +150,12 @@ impl<'a> Sections<'a> {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
                     sections.manifests.push(section.data());
+                }
+                Payload::TableSection(tables) => {
+                    for table in tables {
+                        let maximum = table.map_err(|e| e.to_string())?.ty.maximum;
+                        sections.tables_grow |= maximum.is_none_or(|m| m > TABLE_ELEMENTS as u64);
+                    }
                 }
                 Payload::ComponentExportSection(exports) if depth == 0 => {
                     for export in exports {

@@ -69,7 +69,9 @@ impl Session {
                 }
             };
             let mut store = state.into_store(loaded.engine());
-            match call.bound(loaded.pre.instantiate_async(&mut store)).await {
+            // Boxed: large, and gone when the call that keeps this future begins.
+            let instantiate = Box::pin(loaded.pre.instantiate_async(&mut store));
+            match call.bound(instantiate).await {
                 Ok(Ok(instance)) => {
                     return Ok(Self { store, instance, tier, call, _place: place });
                 }
