@@ -8,7 +8,7 @@ use consort_tests::guests;
 use crate::Failure;
 use crate::clock::{Clock, median, micros};
 use crate::table::{Bar, Table};
-use crate::workload::{chain, engine, plan, run, runtime};
+use crate::workload::{chain, engine, execute, prepare, runtime};
 
 const TASKS: usize = 5_000;
 const ROUNDS: usize = 9;
@@ -24,12 +24,10 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     let mut rounds = Vec::new();
     // The first warms up.
     for round in 0..=ROUNDS {
-        let plan = plan(&engine, &workflow)?;
-        let took = runtime.block_on(async {
-            let clock = Clock::start();
-            run(&engine, plan).await?;
-            Ok::<_, Failure>(clock.stop())
-        })?;
+        let run = runtime.block_on(prepare(&engine, &workflow))?;
+        let clock = Clock::start();
+        runtime.block_on(execute(run))?;
+        let took = clock.stop();
         if round > 0 {
             rounds.push(took);
         }

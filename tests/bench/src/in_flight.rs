@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::Failure;
 use crate::clock::Clock;
 use crate::table::{Bar, Table};
-use crate::workload::{engine, plan, run, runtime};
+use crate::workload::{engine, execute, prepare, runtime};
 
 const CALLS: usize = 10_000;
 
@@ -113,9 +113,10 @@ pub(crate) fn fly(url: &str, calls: usize) -> Result<(), Failure> {
     allow_many_files()?;
     let concurrency = u32::try_from(calls).ok();
     let engine = engine(HostConfig { concurrency, ..HostConfig::default() })?;
-    let plan = plan(&engine, &workflow(url, calls))?;
+    let runtime = runtime()?;
+    let run = runtime.block_on(prepare(&engine, &workflow(url, calls)))?;
     let clock = Clock::start();
-    let report = runtime()?.block_on(run(&engine, plan))?;
+    let report = runtime.block_on(execute(run))?;
     let flown = Flown {
         succeeded: report.tasks.len(),
         seconds: clock.stop().wall.as_secs_f64(),

@@ -1,8 +1,8 @@
 //! Independent tasks that do nothing: each is scored by the prioritizer
 //! `priority` and done by a fresh instance of the adapter `echo`.
 //!
-//! Measured is a run from its submission to its report, the plan being compiled
-//! and the plugins loaded; then the same calls in a bare loop, on the same two
+//! Measured is a run from its submission to its report, the workflow being
+//! compiled and the plugins loaded; then the same calls in a bare loop, on the same two
 //! threads; in turn. Cost is processor time a task, of all threads.
 
 use consort_engine::HostConfig;
@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::bare::Bare;
 use crate::clock::{Clock, median, micros};
 use crate::table::{Bar, Table};
-use crate::workload::{POLICY, engine, independent, plan, run, runtime};
+use crate::workload::{POLICY, engine, execute, independent, prepare, runtime};
 
 const TASKS: usize = 20_000;
 const ROUNDS: usize = 9;
@@ -31,12 +31,18 @@ pub(crate) fn repeat(side: Side, rounds: usize) -> Result<(), Failure> {
     let engine = engine(HostConfig::default())?;
     let bare = Bare::new("echo", POLICY)?;
     let workflow = independent(TASKS);
-    let plans = (0..rounds).map(|_| plan(&engine, &workflow)).collect::<Result<Vec<_>, _>>()?;
+    let prepare = |_| runtime.block_on(prepare(&engine, &workflow));
+    let runs = match side {
+        Side::Consort => (0..rounds).map(prepare).collect::<Result<Vec<_>, _>>()?,
+        Side::Bare => Vec::new(),
+    };
     let clock = Clock::start();
-    for plan in plans {
-        match side {
-            Side::Consort => runtime.block_on(run(&engine, plan)).map(|_| ())?,
-            Side::Bare => runtime.block_on(bare.run(TASKS, 1)).map(|_| ())?,
+    for run in runs {
+        runtime.block_on(execute(run))?;
+    }
+    if side == Side::Bare {
+        for _ in 0..rounds {
+            runtime.block_on(bare.run(TASKS, 1))?;
         }
     }
     let tasks = (rounds * TASKS) as f64;
@@ -55,12 +61,10 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     let mut rounds = Vec::new();
     // The first warms up.
     for round in 0..=ROUNDS {
-        let plan = plan(&engine, &workflow)?;
-        let (consort, batches) = runtime.block_on(async {
-            let clock = Clock::start();
-            let report = run(&engine, plan).await?;
-            Ok::<_, Failure>((clock.stop(), report.metrics.policy.ticks as usize))
-        })?;
+        let run = runtime.block_on(prepare(&engine, &workflow))?;
+        let clock = Clock::start();
+        let report = runtime.block_on(execute(run))?;
+        let (consort, batches) = (clock.stop(), report.metrics.policy.ticks as usize);
         let loop_alone = runtime.block_on(bare.run(TASKS, batches))?;
         if round > 0 {
             rounds.push((consort, loop_alone, batches));

@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use consort_core::plan::{Plan, compile};
+use consort_core::plan::compile;
 use consort_core::spec::{Format, parse};
 use consort_default_plugins::DEFAULT_PLUGINS;
 use consort_engine::watch::Nobody;
-use consort_engine::{CancellationToken, Engine, HostConfig, Operator, Report, Setup};
+use consort_engine::{CancellationToken, Engine, HostConfig, Operator, Report, Run, Setup};
 use consort_plugin_host::EmbeddedPlugin;
 use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -76,15 +76,16 @@ pub(crate) fn chain(tasks: usize, relay: &Path) -> Value {
     })
 }
 
-pub(crate) fn plan(engine: &Engine, workflow: &Value) -> Result<Plan, Failure> {
+/// A workflow read, compiled and given its plugins, ready to be run.
+pub(crate) async fn prepare(engine: &Engine, workflow: &Value) -> Result<Run, Failure> {
     let problems = |problems: Vec<_>| format!("the workload is not valid: {problems:?}");
     let document = parse(&workflow.to_string(), Format::Json).map_err(problems)?;
-    Ok(compile(document, engine.known()).map_err(problems)?)
+    let plan = compile(document, engine.known()).map_err(problems)?;
+    Ok(engine.prepare(plan, POLICY).await.map_err(problems)?)
 }
 
-/// Runs a plan; an error unless all tasks succeed.
-pub(crate) async fn run(engine: &Engine, plan: Plan) -> Result<Report, Failure> {
-    let run = engine.prepare(plan, POLICY).await.map_err(|p| format!("not prepared: {p:?}"))?;
+/// Runs it; an error unless all tasks succeed.
+pub(crate) async fn execute(run: Run) -> Result<Report, Failure> {
     let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
     let succeeded = report.metrics.tasks.get("succeeded").copied().unwrap_or(0) as usize;
     if succeeded != report.tasks.len() {
