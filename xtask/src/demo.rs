@@ -1,8 +1,8 @@
 //! The *demonstration*: a workflow of several agents on real texts.
 
-use crate::examples::{consort, run_example};
+use crate::examples::run_example;
 use crate::step::{Failed, Step, workspace};
-use crate::tools::ensure_target;
+use crate::tools::{build, ensure_target};
 
 const NEXT: &str = "
 Every task went through three sandboxed WebAssembly plugins: a prioritizer chose
@@ -23,12 +23,12 @@ path. README.md has the five-minute tour.";
 pub(crate) fn demo() -> Result<(), Failed> {
     ensure_target()?;
     println!("building Consort and its plugins; the first time takes several minutes");
-    Step::cargo(["build", "--locked", "--package", "consort-cli"]).run()?;
+    let consort = build(&["consort"])?.join("consort");
     let examples = workspace().join("examples");
     println!();
-    consort(&examples, &["graph", "03-demo.yaml"])?;
+    Step::new(&consort).args(["graph", "03-demo.yaml"]).within(&examples).run()?;
     println!();
-    run_example(&examples, "03-demo.yaml")?;
+    run_example(&consort, &examples, "03-demo.yaml")?;
     println!("{NEXT}");
     Ok(())
 }

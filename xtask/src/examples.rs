@@ -6,37 +6,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::step::{Failed, Step, workspace};
+use crate::tools::build;
 
 /// Runs every example.
 pub(crate) fn examples() -> Result<(), Failed> {
     let folder = workspace().join("examples");
-    Step::cargo(["build", "--locked", "--package", "consort-cli"]).run()?;
+    let consort = build(&["consort"])?.join("consort");
     let files = numbered(&folder)?;
     for file in &files {
         println!();
-        run_example(&folder, file)?;
+        run_example(&consort, &folder, file)?;
     }
     println!("\n{} examples did what they say", files.len());
     Ok(())
 }
 
 /// Runs one example, or validates it if it needs something.
-pub(crate) fn run_example(folder: &Path, file: &str) -> Result<(), Failed> {
+pub(crate) fn run_example(consort: &Path, folder: &Path, file: &str) -> Result<(), Failed> {
     let text = fs::read_to_string(folder.join(file))
         .map_err(|error| Failed::new(format!("could not read examples/{file}: {error}")))?;
     let example = Example::read(&text)
         .ok_or_else(|| Failed::new(format!("examples/{file} does not say how to run it")))?;
-    let Some(needs) = example.needs else { return consort(folder, &example.args) };
+    let run = Step::new(consort).within(folder);
+    let Some(needs) = example.needs else { return run.args(example.args).run() };
     println!("{file} needs {needs}: only validated");
-    consort(folder, &[&["validate", file][..], &example.secrets()].concat())
-}
-
-/// Runs `consort` in a folder.
-pub(crate) fn consort(folder: &Path, args: &[&str]) -> Result<(), Failed> {
-    Step::cargo(["run", "--quiet", "--locked", "--package", "consort-cli", "--"])
-        .args(args)
-        .within(folder)
-        .run()
+    run.args(["validate", file]).args(example.secrets()).run()
 }
 
 fn numbered(folder: &PathBuf) -> Result<Vec<String>, Failed> {

@@ -77,12 +77,6 @@ pub(crate) fn agents(args: &[String]) -> Result<(), Failed> {
 /// The table of measurements.
 fn bench(args: &[String]) -> Result<(), Failed> {
     tools::ensure_target()?;
-    // As part of the whole workspace, so that dependencies have the features
-    // they have already been built with.
-    Step::cargo(["build", "--locked", "--workspace"])
-        .args(["--bin", "consort", "--bin", "consort-bench"])
-        .run()?;
-    let this = std::env::current_exe().map_err(|error| Failed::new(error.to_string()))?;
-    let name = format!("consort-bench{}", std::env::consts::EXE_SUFFIX);
-    Step::new(this.with_file_name(name)).args(args).run()
+    let built = tools::build(&["consort", "consort-bench"])?;
+    Step::new(built.join("consort-bench")).args(args).run()
 }

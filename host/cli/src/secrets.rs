@@ -1,10 +1,11 @@
 //! A *secret* on the command line: its name, and where its value comes from. The
 //! value itself never stands there, where every process could read it.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
-use consort_plugin_host::egress::Secret;
+use consort_engine::config::SecretConfig;
 
 use crate::error::CommandError;
 
@@ -46,36 +47,32 @@ fn place(text: &str) -> From {
 }
 
 impl SecretArg {
-    /// Fetches the value.
-    pub(crate) fn value(&self) -> Result<Secret, CommandError> {
-        let name = &self.name;
-        let (place, text) = match &self.from {
-            From::Variable(variable) => (
-                format!("environment variable '{variable}'"),
-                std::env::var(variable).map_err(|error| error.to_string()),
-            ),
-            From::File(path) => (
-                format!("file '{}'", path.display()),
-                std::fs::read_to_string(path).map_err(|error| error.to_string()),
-            ),
-            From::Unclear => (
-                "what stands behind the '='".to_owned(),
-                Err("it is neither env:VARIABLE nor file:PATH".to_owned()),
-            ),
-        };
-        text.and_then(|text| Secret::new(text).map_err(|error| error.to_string())).map_err(
-            |reason| {
-                CommandError::invalid(format!(
-                    "could not get the secret '{name}' from {place}: {reason}"
+    /// Makes this the place the secret comes from. Where it may go stays as the
+    /// configuration says it.
+    pub(crate) fn apply(
+        &self,
+        secrets: &mut BTreeMap<String, SecretConfig>,
+    ) -> Result<(), CommandError> {
+        let secret = secrets.entry(self.name.clone()).or_default();
+        (secret.env, secret.file) = match &self.from {
+            From::Variable(variable) => (Some(variable.clone()), None),
+            From::File(path) => (None, Some(path.clone())),
+            From::Unclear => {
+                return Err(CommandError::invalid(format!(
+                    "where the secret '{}' comes from is not clear",
+                    self.name
                 ))
-                .hint("set the variable, or write NAME=env:VARIABLE or NAME=file:PATH")
-            },
-        )
+                .hint("behind the '=' stands env:VARIABLE or file:PATH, not the secret itself"));
+            }
+        };
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -85,15 +82,23 @@ mod tests {
         assert_eq!(parse("KEY=env:OTHER").unwrap().from, From::Variable("OTHER".to_owned()));
         assert_eq!(parse("KEY=file:/k:1").unwrap().from, From::File("/k:1".into()));
         for unclear in ["KEY=sk-123456", "KEY=", "KEY=file:", "KEY=env:"] {
-            let error = parse(unclear).unwrap().value().unwrap_err().to_string();
+            let error = parse(unclear).unwrap().apply(&mut BTreeMap::new()).unwrap_err();
+            let error = error.to_string();
             assert!(error.contains("env:VARIABLE") && !error.contains("sk-123456"), "{error}");
         }
     }
 
     #[test]
-    fn a_secret_that_is_not_there_says_where_it_was_looked_for() {
-        let secret: SecretArg = "KEY=env:NO_SUCH_VARIABLE_ANYWHERE".parse().unwrap();
-        let error = secret.value().unwrap_err().to_string();
-        assert!(error.contains("NO_SUCH_VARIABLE_ANYWHERE"), "{error}");
+    fn the_command_line_says_where_from_and_the_configuration_where_to() {
+        let config = SecretConfig {
+            env: Some("OLD".to_owned()),
+            file: None,
+            to: Some(vec!["https://a.example".parse().unwrap()]),
+        };
+        let mut secrets = BTreeMap::from([("KEY".to_owned(), config)]);
+        "KEY=file:k".parse::<SecretArg>().unwrap().apply(&mut secrets).unwrap();
+        let secret = &secrets["KEY"];
+        assert_eq!((&secret.env, secret.file.as_deref()), (&None, Some(Path::new("k"))));
+        assert_eq!(secret.to.as_ref().map(Vec::len), Some(1));
     }
 }

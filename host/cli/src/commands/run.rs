@@ -104,7 +104,12 @@ fn carry_out(args: &RunArgs) -> Result<Exit, CommandError> {
         Ok(Some((run.execute(inputs, watcher(show), stop.clone()).await, last)))
     });
     runtime.shutdown_background();
-    let Some((report, last)) = ended? else { return Ok(Exit::Interrupted) };
+    let Some((report, last)) = ended? else {
+        if args.json {
+            print("{\"status\": \"cancelled\", \"problems\": []}\n")?;
+        }
+        return Ok(Exit::Interrupted);
+    };
     show(args, &report, &last)?;
     Ok(match report.status {
         Status::Succeeded => Exit::Success,
@@ -120,9 +125,7 @@ fn set_up(args: &RunArgs) -> Result<Engine, CommandError> {
     config.network.allow.extend(args.allow.iter().cloned());
     config.network.options.private.extend(&args.allow_private);
     for secret in &args.secret {
-        // The command line stands in for what the configuration says.
-        config.secrets.remove(&secret.name);
-        setup.secrets.insert(secret.name.clone(), secret.value()?);
+        secret.apply(&mut config.secrets)?;
     }
     engine(setup)
 }

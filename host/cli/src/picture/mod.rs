@@ -3,10 +3,10 @@
 //!
 //! One [`Picture`] is made from a plan and handed to one of the renderers:
 //!
-//! * [`text`]: for the terminal.
-//! * [`mermaid`]: for Markdown.
-//! * [`dot`]: for Graphviz.
-//! * [`svg`]: a file of its own, laid out by [`layout`].
+//! * [`mod@text`]: for the terminal.
+//! * [`mod@mermaid`]: for Markdown.
+//! * [`mod@dot`]: for Graphviz.
+//! * [`mod@svg`]: a file of its own, laid out by [`mod@layout`].
 
 mod dot;
 mod layout;
