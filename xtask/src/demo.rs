@@ -5,8 +5,8 @@ use crate::step::{Failed, Step, workspace};
 use crate::tools::{build, ensure_target};
 
 const NEXT: &str = "
-Every task went through three sandboxed WebAssembly plugins: a prioritizer chose
-it, an adapter did it, a transformer shaped its result.
+Every task of an agent went through three sandboxed WebAssembly plugins: a
+prioritizer chose it, an adapter did it, a transformer shaped its result.
 
 Where to look next, in examples/:
   consort graph 03-demo.yaml                      the workflow, level by level
