@@ -4,6 +4,8 @@
 //! first (200 MB, once): `cargo xtask agents`, which is
 //! `cargo test -p consort-tests --test agents -- --ignored`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use std::fs;
 use std::process::{Command, Output};
 

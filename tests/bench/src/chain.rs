@@ -15,7 +15,7 @@ const ROUNDS: usize = 9;
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let engine = engine(HostConfig::default())?;
+    let engine = engine(HostConfig::default(), None)?;
     let folder = tempfile::tempdir()?;
     let relay = folder.path().join("relay.wasm");
     std::fs::write(&relay, guests::component("relay").0)?;

@@ -23,6 +23,7 @@ mod table;
 mod throughput;
 mod workload;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -82,6 +83,8 @@ enum Part {
         url: String,
         /// Calls at once
         calls: usize,
+        /// Where compiled code is kept
+        cache: PathBuf,
     },
 }
 
@@ -92,7 +95,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.part {
         Some(Part::Serve) => in_flight::serve().map(|()| true),
-        Some(Part::Fly { url, calls }) => in_flight::fly(&url, calls).map(|()| true),
+        Some(Part::Fly { url, calls, cache }) => in_flight::fly(&url, calls, &cache).map(|()| true),
         Some(Part::Repeat { side, rounds }) => throughput::repeat(side, rounds).map(|()| true),
         None => measure(&args),
     };

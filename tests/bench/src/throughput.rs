@@ -28,7 +28,7 @@ pub(crate) enum Side {
 /// Does the same thing for long enough to be looked at.
 pub(crate) fn repeat(side: Side, rounds: usize) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let engine = engine(HostConfig::default())?;
+    let engine = engine(HostConfig::default(), None)?;
     let bare = Bare::new("echo", POLICY)?;
     let workflow = independent(TASKS);
     let prepare = |_| runtime.block_on(prepare(&engine, &workflow));
@@ -54,7 +54,7 @@ pub(crate) fn repeat(side: Side, rounds: usize) -> Result<(), Failure> {
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let engine = engine(HostConfig::default())?;
+    let engine = engine(HostConfig::default(), None)?;
     let bare = Bare::new("echo", POLICY)?;
     let workflow = independent(TASKS);
 

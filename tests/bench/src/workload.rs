@@ -36,10 +36,12 @@ pub(crate) fn component(name: &str) -> Result<&'static [u8], Failure> {
     Ok(found.ok_or_else(|| format!("there is no default plugin '{name}'"))?.2)
 }
 
-pub(crate) fn engine(config: HostConfig) -> Result<Engine, Failure> {
+/// `cache` is where compiled code is kept; nowhere if none.
+pub(crate) fn engine(config: HostConfig, cache: Option<&Path>) -> Result<Engine, Failure> {
     let embedded: &'static [EmbeddedPlugin] = &EMBEDDED;
     let operator = Operator::Workflow;
-    Ok(Engine::new(Setup { config, embedded, operator, ..Setup::default() })?)
+    let cache_dir = cache.map(Path::to_owned);
+    Ok(Engine::new(Setup { config, embedded, operator, cache_dir, ..Setup::default() })?)
 }
 
 /// The description of a task, in engine and bare loop alike.

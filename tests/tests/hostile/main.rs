@@ -4,6 +4,8 @@
 //! Every behaviour of the guests in `tests/guests/hostile` has a test of its
 //! name here; one without does not compile.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 /// Checks that there is a function for each name.
 macro_rules! assert_tests_exist {
     ($($name:ident)*) => {
