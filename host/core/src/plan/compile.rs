@@ -140,6 +140,7 @@ impl Compiler<'_> {
         depth: usize,
     ) -> Vec<usize> {
         let mut order = StepOrder::default();
+        let mut siblings: HashMap<String, usize> = HashMap::new();
         let mut places = Vec::with_capacity(docs.len());
         for Located { path, mut doc } in docs {
             let steps = doc.steps.take();
@@ -155,13 +156,13 @@ impl Compiler<'_> {
                     .hint("remove it: tasks run in parallel unless 'depends_on' orders them"),
                 );
             }
-            let siblings: Vec<usize> = places[..places.len() - 1].to_vec();
             let implied = match parent {
                 None => Implied::Nothing,
-                Some(_) => order.place(place, &doc, |id| {
-                    siblings.iter().copied().find(|at| self.drafts[*at].doc.task_id == id)
-                }),
+                Some(_) => order.place(place, &doc, |id| siblings.get(id).copied()),
             };
+            if parent.is_some() {
+                siblings.entry(doc.task_id.clone()).or_insert(place);
+            }
             self.drafts.push(Draft { path: path.clone(), doc, parent, implied });
             self.flatten_steps(place, steps, &path, depth);
         }

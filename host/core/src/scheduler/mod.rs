@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A tick is: take all events that have arrived, ask for the scores of tasks
-//! that became ready, start the best ready tasks while there is room.
+//! that became ready, and once they are known start the best ready tasks while
+//! there is room.
 
 mod event;
 mod queue;
@@ -128,7 +129,11 @@ impl Scheduler {
             }
         }
         self.ask_for_scores(actions);
-        self.start_ready(now, actions);
+        // A task that has just become ready may be better than those in line:
+        // nothing starts until its score is known.
+        if self.scoring.is_none() {
+            self.start_ready(now, actions);
+        }
         if self.unfinished == 0 && (open > 0 || submitted) {
             actions.push(Action::RunEnded { status: self.run_status() });
         }

@@ -177,6 +177,19 @@ fn the_best_score_starts_first_and_a_full_class_blocks_nobody_else() {
 }
 
 #[test]
+fn a_task_that_has_just_become_ready_competes_for_the_slot_that_made_it_so() {
+    let edit = |name, task: &mut TaskRules| {
+        task.facts.priority = if name == 'c' { 1 } else { 9 };
+    };
+    run("a\nb <- a\nc", Rules { slots: 1, edit, ..Default::default() })
+        .expect("start a1 by 0")
+        .done("abc")
+        .expect(
+            "a Succeeded; start b1 by 0; b Succeeded; start c1 by 0; c Succeeded; run Succeeded",
+        );
+}
+
+#[test]
 fn failures_are_retried_with_back_off_then_by_the_next_agent() {
     let edit = |_, task: &mut TaskRules| {
         task.retry.max_attempts = 2;

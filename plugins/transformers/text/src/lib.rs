@@ -7,7 +7,7 @@
 //!
 //! # Layout
 //!
-//! [`config`], [`markdown`], [`whitespace`], [`case`], [`truncate`]: one step
+//! `config`, `markdown`, `whitespace`, `case`, `truncate`: one step
 //! each.
 
 use std::borrow::Cow;
