@@ -8,10 +8,10 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::adapter::Adapter;
-use crate::call::CallContext;
 use crate::compile::{Code, CodeCache};
-use crate::egress::{CallEgress, EgressClient, HttpCapability};
+use crate::egress::{CallEgress, EgressClient, Grants, HttpCapability};
 use crate::error::LoadError;
+use crate::limits::Limits;
 use crate::manifest::{Kind, Manifest};
 use crate::prioritizer::Prioritizer;
 use crate::room::Place;
@@ -194,9 +194,9 @@ impl Plugin {
     }
 
     /// The way to the network for one call.
-    pub(crate) fn egress(&self, cx: &CallContext) -> CallEgress {
+    pub(crate) fn egress(&self, grants: &Arc<Grants>, limits: &Limits) -> CallEgress {
         let Inner { name, capabilities, client, .. } = &*self.0;
-        CallEgress::new(client, &cx.grants, capabilities, &cx.limits, name)
+        CallEgress::new(client, grants, capabilities, limits, name)
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -46,7 +46,7 @@ impl Session {
         function: Function,
         cx: &CallContext,
     ) -> Result<Self, CallError> {
-        let mut state = State::new(&cx.limits, &cx.config, plugin.egress(cx));
+        let mut state = State::new(plugin, cx);
         state.voice.begin(plugin.name(), cx.limits.log, cx.observer.as_ref());
         let call = Call {
             plugin: plugin.clone(),
@@ -88,8 +88,7 @@ impl Session {
 
     /// Begins another call of an instance that stays.
     pub(crate) fn renew(&mut self, function: Function, cx: &CallContext) {
-        let egress = self.call.plugin.egress(cx);
-        State::renew(&mut self.store, &cx.limits, &cx.config, egress);
+        State::renew(&mut self.store, cx);
         let state = self.store.data();
         state.voice.begin(self.call.plugin.name(), cx.limits.log, cx.observer.as_ref());
         self.call.function = function;
@@ -127,7 +126,7 @@ impl Session {
             return Err(self.call.fault(self.store.data(), exceeded.into()));
         }
         let state = self.store.data();
-        let report = state.egress.report();
+        let report = state.egress_report();
         state.voice.end(&report.denials);
         match report.overrun {
             Some(overrun) => Err(self.call.fault(self.store.data(), overrun.into())),
@@ -187,7 +186,7 @@ impl Call {
     }
 
     fn circumstances(&self, phase: Phase, state: &State) -> Circumstances<'_> {
-        let egress = state.egress.report();
+        let egress = state.egress_report();
         Circumstances {
             plugin: self.plugin.name(),
             digest: self.plugin.digest(),

@@ -8,10 +8,12 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::egress::CallEgress;
+use crate::call::CallContext;
+use crate::egress::{CallEgress, EgressReport, Grants};
 use crate::fault::{Exceeded, lifting_allowance};
 use crate::limits::{LimitKind, Limits};
 use crate::meter::{MemoryMeter, Stopwatch};
+use crate::plugin::Plugin;
 use crate::voice::{StandardStream, Voice};
 
 /// Host resources (streams, pollables, header maps, …) a guest may hold.
@@ -24,11 +26,14 @@ const RANDOM_BYTES: u64 = 256 << 10;
 
 /// What the host keeps for one guest.
 pub(crate) struct State {
+    plugin: Plugin,
     resources: ResourceTable,
     /// Made when the guest first asks for something of WASI: many never do.
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
-    pub(crate) egress: CallEgress,
+    /// Made when the guest first comes near the network.
+    egress: Option<CallEgress>,
+    grants: Arc<Grants>,
     pub(crate) memory: MemoryMeter,
     pub(crate) voice: Arc<Voice>,
     pub(crate) watch: Arc<Stopwatch>,
@@ -37,20 +42,23 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, config: &Arc<str>, egress: CallEgress) -> Self {
+    pub(crate) fn new(plugin: &Plugin, cx: &CallContext) -> Self {
+        let limits = &cx.limits;
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(header_allowance(limits));
         Self {
+            plugin: plugin.clone(),
             resources,
             wasi: None,
             http,
-            egress,
+            egress: None,
+            grants: Arc::clone(&cx.grants),
             memory: MemoryMeter::new(limits.memory),
             voice: Arc::default(),
             watch: Arc::new(Stopwatch::new()),
-            config: Arc::clone(config),
+            config: Arc::clone(&cx.config),
             limits: *limits,
         }
     }
@@ -66,20 +74,21 @@ impl State {
     }
 
     /// Prepares a store that stays for its next call.
-    pub(crate) fn renew(
-        store: &mut Store<Self>,
-        limits: &Limits,
-        config: &Arc<str>,
-        egress: CallEgress,
-    ) {
+    pub(crate) fn renew(store: &mut Store<Self>, cx: &CallContext) {
         let state = store.data_mut();
-        state.egress = egress;
-        state.http.set_field_size_limit(header_allowance(limits));
-        state.limits = *limits;
-        state.memory.allow(limits.memory);
+        state.egress = None;
+        state.grants = Arc::clone(&cx.grants);
+        state.http.set_field_size_limit(header_allowance(&cx.limits));
+        state.limits = cx.limits;
+        state.memory.allow(cx.limits.memory);
         state.watch = Arc::new(Stopwatch::new());
-        state.config = Arc::clone(config);
+        state.config = Arc::clone(&cx.config);
         arm(store);
+    }
+
+    /// What became of the guest's requests.
+    pub(crate) fn egress_report(&self) -> EgressReport {
+        self.egress.as_ref().map(CallEgress::report).unwrap_or_default()
     }
 
     /// Runs whenever an epoch ends while the guest computes.
@@ -132,6 +141,8 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.resources, ctx: &mut self.http }
+        let Self { plugin, grants, limits, resources, http, egress, .. } = self;
+        let hooks = egress.get_or_insert_with(|| plugin.egress(grants, limits));
+        WasiHttpCtxView { hooks, table: resources, ctx: http }
     }
 }

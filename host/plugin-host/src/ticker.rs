@@ -52,6 +52,10 @@ impl Ticker {
 
     /// Says that a guest is about to run. Called for every stretch that it runs.
     pub(crate) fn touch(&self) {
+        // Mostly it is set already, and then the cache line stays shared.
+        if self.shared.touched.load(SeqCst) {
+            return;
+        }
         self.shared.touched.store(true, SeqCst);
         if self.shared.asleep.load(SeqCst)
             && let Some(thread) = &self.thread
