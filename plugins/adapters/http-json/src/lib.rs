@@ -4,10 +4,10 @@
 //!
 //! # Layout
 //!
-//! - [`config`]: what the operator can say
-//! - [`template`]: the document to send
-//! - [`path`]: a place in a document
-//! - [`answer`]: what the response means
+//! - `config`: what the operator can say
+//! - `template`: the document to send
+//! - `path`: a place in a document
+//! - `answer`: what the response means
 
 mod answer;
 mod config;

@@ -3,13 +3,13 @@
 //!
 //! # Layout
 //!
-//! - [`config`]: what the operator can say
-//! - [`endpoint`]: the URL to ask
-//! - [`messages`]: the task in a model's terms
-//! - [`request`]: the body
-//! - [`completion`]: a whole answer; [`stream`]: one that comes in pieces
-//! - [`reply`]: what an answer means
-//! - [`error`]: the errors servers send, under whatever status
+//! - `config`: what the operator can say
+//! - `endpoint`: the URL to ask
+//! - `messages`: the task in a model's terms
+//! - `request`: the body
+//! - `completion`: a whole answer; `stream`: one that comes in pieces
+//! - `reply`: what an answer means
+//! - `error`: the errors servers send, under whatever status
 
 mod completion;
 mod config;

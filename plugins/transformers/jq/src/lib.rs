@@ -12,8 +12,8 @@
 //!
 //! # Layout
 //!
-//! [`program`] compiles a filter, with the functions of [`functions`], and runs
-//! it; [`value`] brings payloads in and results out.
+//! `program` compiles a filter, with the functions of `functions`, and runs
+//! it; `value` brings payloads in and results out.
 
 use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
 use serde::Deserialize;

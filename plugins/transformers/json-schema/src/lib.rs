@@ -11,7 +11,7 @@
 //!
 //! # Layout
 //!
-//! [`answer`] finds the document in an answer, [`violations`] tells what is
+//! `answer` finds the document in an answer, `violations` tells what is
 //! wrong with it.
 
 use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
