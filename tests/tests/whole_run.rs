@@ -213,7 +213,7 @@ async fn a_thousand_good_tasks_finish_among_all_hostile_ones() {
     }
 
     let limits = json!({
-        "fuel": 200_000_000, "memory": 64 << 20, "cpu_time": 1_000, "network": 1 << 20,
+        "fuel": 200_000_000, "memory": 64 << 20, "cpu_time": 3_000, "network": 1 << 20,
         "network_rate": 1 << 30, "requests": 16, "log": 64 << 10,
     });
     let hostile = |limits: &Value| {

@@ -24,7 +24,7 @@
 //! `operation` decides what is done, `material` gathers what it is done to,
 //! `document` reads it (`blocks`, `sentences` with `abbreviations`,
 //! `words`, `stop_words`), and `keywords` (from `phrases` and
-//! `term_costs`), `summary`, `statistics` and [`merge`] do it.
+//! `term_costs`), `summary`, `statistics` and `merge` do it.
 
 use consort_plugin_sdk::host::{self, Level, Update};
 use consort_plugin_sdk::serde_json::{Value, json};
