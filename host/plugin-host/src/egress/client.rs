@@ -19,8 +19,10 @@ pub struct EgressClient {
     client: OnceCell<reqwest::Client>,
 }
 
-/// How long an idle connection stays open.
-const POOL_IDLE: Duration = Duration::from_secs(90);
+/// How long an idle connection is kept. Shorter than the five seconds after
+/// which many servers (llama.cpp, uvicorn, Node.js) close theirs: a request that
+/// crosses with that is lost, and one that is streamed cannot be sent again.
+const POOL_IDLE: Duration = Duration::from_secs(3);
 /// The largest header of an HTTP/2 response, as the ceiling of the `headers`
 /// limit has it.
 const MAX_HTTP2_HEADERS: u32 = 1 << 20;
