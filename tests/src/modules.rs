@@ -49,9 +49,18 @@ pub fn component(name: &str) -> Vec<u8> {
         .iter()
         .find(|(module, _)| *module == name)
         .unwrap_or_else(|| panic!("no module named '{name}' in tests/guests/hostile/modules"));
+    component_of(text)
+}
+
+/// The component made from this text, with the parts it leaves out.
+///
+/// # Panics
+///
+/// When the text is not what it should be.
+pub fn component_of(text: &str) -> Vec<u8> {
     let text =
-        PARTS.iter().fold((*text).to_owned(), |text, (comment, part)| text.replace(comment, part));
-    let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}.wat: {error}"));
+        PARTS.iter().fold(text.to_owned(), |text, (comment, part)| text.replace(comment, part));
+    let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
     let is_component = bytes.get(4..8) == Some(b"\x0d\0\x01\0");
     if is_component { bytes } else { adapter(&bytes) }
 }

@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use consort_core::plan::{Known, Plan, compile};
 use consort_core::problem::Problem;
+use consort_core::spec::limits::MAX_DOCUMENT;
 use consort_core::spec::{self, Format};
 
+use crate::diagnose;
 use crate::error::CommandError;
 
 /// Bytes of a file that are read: far more than a million tasks.
-const MOST_BYTES: u64 = 1 << 30;
+const MOST_BYTES: u64 = MAX_DOCUMENT as u64;
 
 /// The text of a file and what to call it.
 #[derive(Debug)]
@@ -20,7 +23,8 @@ pub(crate) struct Document {
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
-    format: Format,
+    /// How it is written.
+    pub(crate) format: Format,
 }
 
 impl Document {
@@ -32,31 +36,52 @@ impl Document {
     pub(crate) fn read(path: &Path) -> Result<Self, CommandError> {
         let stdin = path.as_os_str() == "-";
         let name = if stdin { "<stdin>".to_owned() } else { path.display().to_string() };
-        let text =
+        let bytes =
             if stdin { read_all(io::stdin().lock()) } else { File::open(path).and_then(read_all) };
-        let text = text.map_err(|error| {
+        let bytes = bytes.map_err(|error| {
             let problem = CommandError::invalid(format!("could not read '{name}': {error}"));
             match error.kind() {
                 io::ErrorKind::NotFound => problem.hint("check the path; '-' reads standard input"),
                 _ => problem,
             }
         })?;
-        let format = Format::guess(&name, &text);
-        Ok(Self { name, text, format })
+        Self::new(name, bytes)
     }
 
-    /// The document as the compiler takes it.
-    pub(crate) fn parse(&self) -> Result<spec::Document, Vec<Problem>> {
-        spec::parse(&self.text, self.format)
+    /// A file by this name.
+    ///
+    /// # Errors
+    ///
+    /// It is not UTF-8.
+    pub(crate) fn new(name: String, bytes: Vec<u8>) -> Result<Self, CommandError> {
+        let problems = spec::utf8(&bytes).err();
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let format = Format::guess(&name, &text);
+        let document = Self { name, text, format };
+        match problems {
+            None => Ok(document),
+            Some(problems) => Err(diagnose::problems(&document, problems)),
+        }
+    }
+
+    /// The workflow, checked against what a host knows.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub(crate) fn compile(&self, known: &Known) -> Result<Plan, Vec<Problem>> {
+        let workflow = spec::parse(&self.text, self.format)?;
+        compile(workflow, known, consort_engine::now())
     }
 }
 
 /// Everything there is, up to a bound.
-pub(crate) fn read_all(from: impl io::Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(MOST_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MOST_BYTES {
+pub(crate) fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
 }

@@ -3,9 +3,12 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use consort_core::problem::Problem;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::diagnose::finding;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +41,10 @@ pub(crate) enum CommandError {
         /// The remedy.
         hint: Option<String>,
     },
-    /// A file that is not valid.
+    /// Files that are not valid.
     Problems {
-        /// For programs.
-        problems: Vec<Problem>,
+        /// For programs: each problem with its file's name, as in messages.
+        problems: Vec<(Arc<str>, Problem)>,
         /// For people.
         shown: String,
     },
@@ -68,13 +71,32 @@ impl CommandError {
         }
     }
 
-    /// For programs: the problems of the file, or the one thing as a problem.
-    pub(crate) fn problems(&self) -> Value {
-        match self {
-            Self::Said { message, hint, .. } => {
-                json!([{"severity": "error", "message": message, "hint": hint}])
+    /// Problems of two files together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::Problems { mut problems, shown },
+                Self::Problems { problems: more, shown: also },
+            ) => {
+                problems.extend(more);
+                Self::Problems { problems, shown: format!("{shown}\n{also}") }
             }
-            Self::Problems { problems, .. } => json!(problems),
+            (first, _) => first,
+        }
+    }
+
+    /// For programs: the problems of the file, or the one thing as a problem.
+    pub(crate) fn findings(&self) -> Vec<Value> {
+        match self {
+            Self::Said { exit, message, hint } => {
+                let code = if *exit == Exit::Invalid { "invalid" } else { "failed" };
+                let mut problem = Problem::error(code, "", message.as_str());
+                problem.hint.clone_from(hint);
+                vec![finding(None, &problem)]
+            }
+            Self::Problems { problems, .. } => {
+                problems.iter().map(|(file, problem)| finding(Some(file), problem)).collect()
+            }
         }
     }
 

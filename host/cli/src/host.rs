@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::Args;
+use consort_core::plan::Plan;
 use consort_core::spec::Format;
 use consort_default_plugins::DEFAULT_PLUGINS;
-use consort_engine::{Engine, EngineError, HostConfig, Operator, Setup};
+use consort_engine::{Engine, EngineError, HostConfig, Operator, Run, Setup};
 use consort_plugin_host::{Catalog, EmbeddedPlugin};
+use serde_json::{Map, Value};
 
 use crate::diagnose;
-use crate::document::read_all;
+use crate::document::{Document, read_all};
 use crate::error::CommandError;
 
 /// The configuration that is used when none is named, where the command runs.
@@ -51,41 +53,109 @@ pub(crate) struct HostArgs {
     #[command(flatten)]
     plugins: PluginArgs,
 
-    /// Which ready task runs first: a prioritizer's name, 'name@digest' or file
-    #[arg(long, value_name = "NAME|FILE.wasm", default_value = "priority")]
-    pub(crate) policy: String,
+    /// Which ready task runs first: a prioritizer's name, 'name@digest' or file,
+    /// in place of the configuration's 'policy' [default: priority]
+    #[arg(long, value_name = "NAME|FILE.wasm")]
+    policy: Option<String>,
+
+    /// What the policy is told: a JSON object, such as '{"ageing": 5}'
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    policy_config: Option<Map<String, Value>>,
+}
+
+/// The place of what is written in no file.
+fn written(name: &str) -> Document {
+    Document { name: name.to_owned(), text: String::new(), format: Format::Yaml }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("write a JSON object, such as '{\"ageing\": 5}'".to_owned()),
+        Err(error) => Err(format!("it is not JSON: {error}")),
+    }
 }
 
 impl HostArgs {
-    /// What the operator wrote down, to be adjusted before it is set up.
-    pub(crate) fn setup(&self) -> Result<Setup, CommandError> {
-        Ok(Setup {
-            config: self.config()?,
+    /// What the operator wrote down, to be adjusted before it is set up, and
+    /// where the policy was written.
+    pub(crate) fn setup(&self) -> Result<(Setup, Document), CommandError> {
+        let (mut config, file) = self.config()?;
+        let written = self.choose_policy(&mut config).unwrap_or(file);
+        let setup = Setup {
+            config,
             embedded: &EMBEDDED,
             plugins_dir: self.plugins.plugins.clone(),
             cache_dir: cache_dir(),
             // Whoever runs a workflow here has read it.
             operator: Operator::Workflow,
             ..Setup::default()
-        })
+        };
+        Ok((setup, written))
     }
 
-    fn config(&self) -> Result<HostConfig, CommandError> {
+    /// Puts the policy of the command line in place of the configuration's: with
+    /// another plugin, what the old one was told goes as well.
+    fn choose_policy(&self, config: &mut HostConfig) -> Option<Document> {
+        let name = match (&self.policy, &self.policy_config) {
+            (Some(_), _) => "--policy",
+            (None, Some(_)) => "--policy-config",
+            (None, None) => return None,
+        };
+        let mut policy = match &self.policy {
+            Some(plugin) => plugin.as_str().into(),
+            None => config.policy(),
+        };
+        if let Some(told) = &self.policy_config {
+            policy.config.clone_from(told);
+        }
+        config.policy = Some(policy);
+        Some(written(name))
+    }
+
+    fn config(&self) -> Result<(HostConfig, Document), CommandError> {
         let path = match &self.config {
             Some(path) => path.as_path(),
             None if Path::new(DEFAULT_CONFIG).exists() => Path::new(DEFAULT_CONFIG),
-            None => return Ok(HostConfig::default()),
+            None => return Ok((HostConfig::default(), written(DEFAULT_CONFIG))),
         };
         let name = path.display().to_string();
-        let text = File::open(path).and_then(read_all).map_err(|error| {
+        let bytes = File::open(path).and_then(read_all).map_err(|error| {
             CommandError::invalid(format!(
                 "could not read the host configuration '{name}': {error}"
             ))
             .hint("'--config FILE' or the environment variable CONSORT_CONFIG names it")
         })?;
-        HostConfig::parse(&text, Format::guess(&name, &text))
-            .map_err(|problems| diagnose::problems(&name, &text, problems))
+        let document = Document::new(name, bytes)?;
+        match HostConfig::parse(&document.text, document.format) {
+            Ok(config) => Ok((config, document)),
+            Err(problems) => Err(diagnose::problems(&document, problems)),
+        }
     }
+}
+
+/// Loads what a plan needs and checks it. What is wrong with the policy is shown
+/// where the policy was written, everything else in the workflow.
+pub(crate) async fn prepare(
+    engine: &Engine,
+    plan: Plan,
+    workflow: &Document,
+    policy: &Document,
+) -> Result<Run, CommandError> {
+    let problems = match engine.prepare(plan, engine.policy()).await {
+        Ok(run) => return Ok(run),
+        Err(problems) => problems,
+    };
+    let (of_policy, of_workflow): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|problem| problem.path == "policy" || problem.path.starts_with("policy.config"));
+    Err(match (of_policy.is_empty(), of_workflow.is_empty()) {
+        (false, true) => diagnose::problems(policy, of_policy),
+        (true, _) => diagnose::problems(workflow, of_workflow),
+        (false, false) => {
+            diagnose::problems(policy, of_policy).and(diagnose::problems(workflow, of_workflow))
+        }
+    })
 }
 
 /// Sets a host up.

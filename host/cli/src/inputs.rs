@@ -2,10 +2,12 @@
 //! `--set key=value`.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use consort_core::plan::Plan;
+use consort_core::plan::{Items, Plan, Task};
 use consort_core::problem::nearest;
+use consort_core::template::{Expression, Template};
 use serde_json::{Map, Value};
 
 use crate::document::read_all;
@@ -56,22 +58,34 @@ pub(crate) fn inputs(
     Ok(inputs)
 }
 
-/// A key that the workflow does not declare and no instruction mentions is a
+/// A key that the workflow does not declare and no text of a task mentions is a
 /// slip of the pen.
 fn check_use(key: &str, plan: &Plan) -> Result<(), CommandError> {
-    let mentioned = |task: &consort_core::plan::Task| task.description.source().contains(key);
+    let mentioned = |task: &Task| {
+        let settings = &task.settings;
+        let when = settings.when.as_ref().map(Expression::source);
+        let items = settings.for_each.as_ref().and_then(|for_each| match &for_each.items {
+            Items::Expression(items) => Some(items.source()),
+            Items::Literal(_) => None,
+        });
+        let cached = settings.cache.as_ref().and_then(|cache| cache.key.as_ref());
+        let texts = [Some(task.description.source()), when, items, cached.map(Template::source)];
+        texts.into_iter().flatten().any(|text| text.contains(key))
+    };
     if plan.inputs.contains_key(key) || plan.tasks.iter().any(mentioned) {
         return Ok(());
     }
     let error = CommandError::invalid(format!("the workflow has no input '{key}'"));
     Err(match nearest(key, plan.inputs.keys().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean '--set {near}=…'?")),
-        None => error.hint("inputs are those under 'inputs', or that a description uses"),
+        None => error.hint("inputs are those under 'inputs', or that a task's texts use"),
     })
 }
 
 fn read(key: &str, path: &Path) -> Result<String, CommandError> {
-    File::open(path).and_then(read_all).map_err(|error| {
+    let bytes = File::open(path).and_then(read_all);
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+    text.map_err(|error| {
         let path = path.display();
         CommandError::invalid(format!("could not read '{path}' for the input '{key}': {error}"))
             .hint("'@' names a file; a value that begins with '@' is written as JSON: '\"@…\"'")

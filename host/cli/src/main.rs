@@ -2,8 +2,8 @@
 //!
 //! * [`commands`]: one command, one file.
 //! * [`document`]: the workflow file they are about.
-//! * [`diagnose`] and [`locate`]: problems with it, shown in place.
-//! * [`host`], [`inputs`], [`secrets`]: what a run is set up with.
+//! * [`diagnose`]: problems with it, shown in place.
+//! * [`host`], [`inputs`], [`secrets`], [`approvals`]: what a run is set up with.
 //! * [`process`]: open files, threads, signals.
 //! * [`watch`], [`outcome`]: a run as it goes on, and what came of it.
 //! * [`picture`]: workflows as drawings.
@@ -11,6 +11,7 @@
 //! * [`terminal`], [`table`], [`error`]: what is printed, and how the process
 //!   ends.
 
+mod approvals;
 mod commands;
 mod component;
 mod diagnose;
@@ -18,7 +19,6 @@ mod document;
 mod error;
 mod host;
 mod inputs;
-mod locate;
 mod outcome;
 mod picture;
 mod process;
@@ -35,6 +35,7 @@ use crate::commands::graph::{GraphArgs, graph};
 use crate::commands::plugin_inspect::{PluginInspectArgs, plugin_inspect};
 use crate::commands::plugin_list::{PluginListArgs, plugin_list};
 use crate::commands::run::{RunArgs, run};
+use crate::commands::schema::{SchemaArgs, print_schema};
 use crate::commands::validate::{ValidateArgs, validate};
 
 /// Run graphs of tasks across agents of different frameworks
@@ -47,6 +48,7 @@ Examples:
   consort run flow.yaml           live progress, then the results
   consort validate flow.yaml      every problem, with line and remedy
   consort graph flow.yaml         who waits for whom
+  consort schema                  the format, for editors
   consort plugin list             adapters, prioritizers, transformers
 
 'consort COMMAND --help' has more examples. https://github.com/consort-project/consort"
@@ -61,13 +63,19 @@ enum Command {
     Validate(ValidateArgs),
     Run(RunArgs),
     Graph(GraphArgs),
+    Schema(SchemaArgs),
     /// Look at plugins
     #[command(
         subcommand,
         after_help = "\
 Examples:
   consort plugin list
-  consort plugin inspect openai"
+  consort plugin inspect openai
+
+Plugins are compiled when they are first used. The code is kept in $CONSORT_CACHE_DIR,
+else in $XDG_CACHE_HOME/consort, else in ~/.cache/consort: at most 2 GiB of it, or what
+'cache_size' under 'plugins' in the host configuration says, and what was not used for
+longest goes first. It may be deleted at any time."
     )]
     Plugin(PluginCommand),
 }
@@ -83,6 +91,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => validate(&args),
         Command::Run(args) => run(&args),
         Command::Graph(args) => graph(&args),
+        Command::Schema(args) => print_schema(&args),
         Command::Plugin(PluginCommand::List(args)) => plugin_list(&args),
         Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect(&args),
     };

@@ -1,7 +1,9 @@
 //! The *outcome* of a run for people: a table of its tasks, the results nobody
 //! else used, and why tasks failed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use consort_core::plan::Plan;
@@ -21,9 +23,10 @@ const MOST_ERRORS: usize = 20;
 const MOST_FRAMES: usize = 5;
 
 /// The ids of the tasks that nobody depends on, whose results are the run's.
-pub(crate) fn last_tasks(plan: &Plan) -> Vec<usize> {
+pub(crate) fn last_tasks(plan: &Plan) -> HashSet<Arc<str>> {
     let is_last = |task| plan.graph.dependents(task).next().is_none();
-    plan.graph.tasks().filter(|task| is_last(*task)).map(|task| task.index()).collect()
+    let last = plan.graph.tasks().filter(|task| is_last(*task));
+    last.map(|task| plan.task(task).id.clone()).collect()
 }
 
 /// How every task ended and what it took.
@@ -41,8 +44,12 @@ pub(crate) fn table(report: &Report) -> String {
         table.row([
             task.id.to_string(),
             status_name(task.status).to_owned(),
-            task.agent.as_ref().map(ToString::to_string).unwrap_or_default(),
-            if task.agent.is_some() { task.attempts.to_string() } else { String::new() },
+            who(task),
+            match task.agent {
+                Some(_) if task.cached => "cached".to_owned(),
+                Some(_) => task.attempts.to_string(),
+                None => String::new(),
+            },
             elapsed(task).map(seconds).unwrap_or_default(),
         ]);
     }
@@ -53,6 +60,16 @@ pub(crate) fn table(report: &Report) -> String {
     out.push('\n');
     out.push_str(&summary(report));
     out
+}
+
+/// Who did a task, or how many items it was done for.
+fn who(task: &TaskReport) -> String {
+    match (&task.agent, task.items) {
+        (_, Some(1)) => "1 item".to_owned(),
+        (_, Some(items)) => format!("{items} items"),
+        (Some(agent), None) => agent.to_string(),
+        (None, None) => String::new(),
+    }
 }
 
 fn elapsed(task: &TaskReport) -> Option<Duration> {
@@ -79,21 +96,25 @@ fn summary(report: &Report) -> String {
         let _ = write!(out, ", ${:.4}", usage.cost);
     }
     out.push('\n');
-    if metrics.policy.faults > 0 {
-        let _ = writeln!(
+    let policy = &metrics.policy;
+    if policy.faults > 0 {
+        let _ = write!(
             out,
-            "policy {} could not score {} of {} times; the built-in order decided then",
-            metrics.policy.name, metrics.policy.faults, metrics.policy.ticks
+            "policy {} could not score {} of {} times",
+            policy.name, policy.faults, policy.ticks
         );
+        if policy.rested > 0 {
+            let _ = write!(out, " and rested {} times", policy.rested);
+        }
+        out.push_str("; the built-in order decided then\n");
     }
     out
 }
 
 /// The results of the last tasks: alone as it is, several under their names.
-pub(crate) fn outputs(report: &Report, last: &[usize], titled: bool) -> String {
+pub(crate) fn outputs(report: &Report, last: &HashSet<Arc<str>>, titled: bool) -> String {
     let mut out = String::new();
-    let tasks = last.iter().filter_map(|index| report.tasks.get(*index));
-    for task in tasks {
+    for task in report.tasks.iter().filter(|task| last.contains(&task.id)) {
         let Some(output) = &task.output else { continue };
         if titled || last.len() > 1 {
             let _ = writeln!(out, "\n── {} ──", task.id);
@@ -139,14 +160,38 @@ pub(crate) fn errors(report: &Report) -> String {
                 out,
                 "  hint: raise '{name}' under 'limits' of the agent, up to the host's ceiling"
             );
-        } else if error.kind == "timeout" {
-            out.push_str(
-                "  hint: raise the task's 'timeout', or see why its agent is slow with -v\n",
-            );
+        } else if let Some(hint) = hint(error.kind) {
+            let _ = writeln!(out, "  hint: {hint}");
         }
     }
     if failed.len() > MOST_ERRORS {
         let _ = writeln!(out, "… and {} more failed; '--json' has all", failed.len() - MOST_ERRORS);
     }
+    for task in report.not_added.iter().take(MOST_ERRORS) {
+        let by = task.by.as_ref().map(|by| format!(", which '{by}' wanted,")).unwrap_or_default();
+        let _ =
+            writeln!(out, "warning: task '{}'{by} was not added: {}", task.task_id, task.reason);
+    }
+    if report.not_added.len() > MOST_ERRORS {
+        let more = report.not_added.len() - MOST_ERRORS;
+        let _ = writeln!(out, "… and {more} more not added; '--json' has all");
+    }
+    // A failed task has been explained.
+    if let Some(reason) = report.reason.as_ref().filter(|reason| reason.task.is_none()) {
+        let _ = writeln!(out, "error: {}", reason.message);
+    }
     out
+}
+
+/// What to do about an error of this kind, where that is known.
+fn hint(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "timeout" => "raise the task's 'timeout', or see why its agent is slow with -v",
+        "idle-timeout" => "raise 'timeouts.idle', or let the agent report progress",
+        "queue-timeout" => {
+            "raise 'timeouts.queue', or what may run at once: '--concurrency', the agent's 'max_concurrency'"
+        }
+        "total-timeout" => "raise 'timeouts.total', or see how often it was tried with -v",
+        _ => return None,
+    })
 }

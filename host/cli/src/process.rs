@@ -32,15 +32,18 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .map_err(|error| CommandError::failed(format!("could not start threads: {error}")))
 }
 
-/// Cancels `stop` at the first SIGINT or SIGTERM and ends the process at the
-/// second.
-pub(crate) async fn obey_signals(stop: CancellationToken) {
+/// From now on the first SIGINT or SIGTERM cancels `stop`, and the second ends
+/// the process.
+pub(crate) fn obey_signals(runtime: &tokio::runtime::Runtime, stop: CancellationToken) {
+    let _entered = runtime.enter();
     let Some(mut signals) = Signals::new() else { return };
-    signals.next().await;
-    stop.cancel();
-    tell("stopping: running tasks are cancelled; once more ends the process at once");
-    signals.next().await;
-    std::process::exit(Exit::Interrupted as i32);
+    runtime.spawn(async move {
+        signals.next().await;
+        stop.cancel();
+        tell("stopping: running tasks are cancelled; once more ends the process at once");
+        signals.next().await;
+        std::process::exit(Exit::Interrupted as i32);
+    });
 }
 
 struct Signals {

@@ -25,9 +25,13 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Shows why a command could not do its work.
+/// Shows why a command could not do its work. Reports about files are harmless
+/// already, but for the colours they are meant to have.
 pub(crate) fn complain(error: &CommandError) {
-    tell(&harmless(&error.to_string()));
+    match error {
+        CommandError::Problems { .. } => tell(&error.to_string()),
+        CommandError::Said { .. } => tell(&harmless(&error.to_string())),
+    }
 }
 
 /// A text that came from elsewhere, without characters a terminal would obey.

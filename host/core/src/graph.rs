@@ -8,11 +8,15 @@
 //!
 //! **Invariant:** petgraph's types do not leave this module.
 
+mod additions;
+
 use std::fmt;
 
 use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+
+pub use additions::{Additions, Answer, Conflict, Newcomer, Wanted};
 
 /// A task's place in the plan and the graph; dense from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,6 +157,53 @@ impl DependencyGraph {
         cycles
     }
 
+    /// Edges without which there is no cycle: those that lead back to a task on
+    /// the way, when dependencies are followed from each task in order. A path
+    /// of more than `max_path` tasks is cut in the middle, so that all of them
+    /// together stay linear.
+    pub fn closing_edges(&self, max_path: usize) -> Vec<ClosingEdge> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            OnTheWay(usize),
+            Done,
+        }
+        let mut marks = vec![Mark::New; self.len()];
+        let mut closing = Vec::new();
+        for root in self.tasks() {
+            if marks[root.index()] != Mark::New {
+                continue;
+            }
+            let edges = |task| self.graph.neighbors_directed(to_node(task), Direction::Incoming);
+            let mut way = vec![(root, edges(root))];
+            marks[root.index()] = Mark::OnTheWay(0);
+            while let Some((task, dependencies)) = way.last_mut() {
+                let task = *task;
+                let Some(dependency) = dependencies.next().map(to_task) else {
+                    marks[task.index()] = Mark::Done;
+                    way.pop();
+                    continue;
+                };
+                match marks[dependency.index()] {
+                    Mark::New => {
+                        marks[dependency.index()] = Mark::OnTheWay(way.len());
+                        way.push((dependency, edges(dependency)));
+                    }
+                    Mark::OnTheWay(start) => {
+                        let round = way.len() - start;
+                        let head = way[start..].iter().take(max_path);
+                        let tail =
+                            way[way.len() - round.saturating_sub(max_path).min(max_path)..].iter();
+                        let path = head.chain(tail).map(|(task, _)| *task).chain([dependency]);
+                        closing.push(ClosingEdge { task, dependency, path: path.collect() });
+                    }
+                    Mark::Done => {}
+                }
+            }
+        }
+        closing
+    }
+
     /// One path round a strongly connected group: from its first task, along
     /// dependencies, until a task comes up again.
     fn cycle_of(&self, group: Vec<NodeIndex<u32>>) -> Cycle {
@@ -244,6 +295,18 @@ pub struct Cycle {
     pub path: Vec<TaskIx>,
 }
 
+/// An edge that closes a cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosingEdge {
+    /// The task that waits.
+    pub task: TaskIx,
+    /// The task waited for, which waits for `task` in the end.
+    pub dependency: TaskIx,
+    /// The way round from `dependency`: each task waits for the next; the first
+    /// is also the last.
+    pub path: Vec<TaskIx>,
+}
+
 fn to_task(node: NodeIndex<u32>) -> TaskIx {
     TaskIx(node.index() as u32)
 }
@@ -253,93 +316,4 @@ fn to_node(task: TaskIx) -> NodeIndex<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Builds a graph from lines like `d <- b c`: d waits for b and c.
-    fn graph(text: &str) -> (DependencyGraph, Vec<char>) {
-        let mut names: Vec<char> = text.chars().filter(char::is_ascii_lowercase).collect();
-        names.sort_unstable();
-        names.dedup();
-        let mut graph = DependencyGraph::default();
-        for _ in &names {
-            graph.add_task();
-        }
-        let find = |name: char| TaskIx(names.iter().position(|n| *n == name).unwrap() as u32);
-        for line in text.lines() {
-            let mut parts = line.chars().filter(char::is_ascii_lowercase);
-            let Some(task) = parts.next() else { continue };
-            for dependency in parts {
-                graph.add_dependency(find(task), find(dependency));
-            }
-        }
-        (graph, names)
-    }
-
-    fn spell(names: &[char], tasks: impl IntoIterator<Item = TaskIx>) -> String {
-        tasks.into_iter().map(|task| names[task.index()]).collect()
-    }
-
-    #[test]
-    fn completing_a_task_readies_those_that_waited_for_it_alone() {
-        let (mut graph, names) = graph("b <- a\nc <- a\nd <- b c");
-        assert_eq!(spell(&names, graph.ready_tasks()), "a");
-        let mut ready = Vec::new();
-        graph.mark_completed(TaskIx(0), |task| ready.push(task));
-        ready.sort_unstable();
-        assert_eq!(spell(&names, ready), "bc");
-        graph.mark_completed(TaskIx(1), |task| panic!("{task:?} still waits for c"));
-        let mut ready = Vec::new();
-        graph.mark_completed(TaskIx(2), |task| ready.push(task));
-        graph.mark_completed(TaskIx(2), |task| panic!("{task:?} readied twice"));
-        assert_eq!(spell(&names, ready), "d");
-    }
-
-    #[test]
-    fn every_cyclic_group_is_found_with_a_path() {
-        let (graph, names) = graph("a <- b\nb <- c\nc <- a\nd <- c\ne <- f\nf <- e\ng <- g");
-        let cycles = graph.topological_order().unwrap_err();
-        let spelled: Vec<_> = cycles
-            .iter()
-            .map(|c| (spell(&names, c.members.clone()), spell(&names, c.path.clone())))
-            .collect();
-        let expected = [("abc", "abca"), ("ef", "efe"), ("g", "gg")];
-        assert_eq!(spelled, expected.map(|(m, p)| (m.to_owned(), p.to_owned())));
-    }
-
-    #[test]
-    fn critical_path_follows_durations_not_edges() {
-        let (graph, names) = graph("b <- a\nc <- b\nd <- a");
-        let order = graph.topological_order().unwrap();
-        let remaining = graph.remaining_paths(&order, &[1, 1, 1, 10]);
-        assert_eq!(spell(&names, graph.critical_path(&remaining)), "ad");
-        assert_eq!(remaining, [11, 2, 1, 10]);
-        assert_eq!(graph.depths(&order), [0, 1, 2, 1]);
-        let levels = graph.levels(&order);
-        assert_eq!(
-            levels.iter().map(|l| spell(&names, l.clone())).collect::<Vec<_>>(),
-            ["a", "bd", "c"]
-        );
-    }
-
-    #[test]
-    fn a_ladder_of_many_rungs_is_walked_without_recursion() {
-        let mut graph = DependencyGraph::default();
-        let mut last: Option<(TaskIx, TaskIx)> = None;
-        for _ in 0..100_000 {
-            let rung = (graph.add_task(), graph.add_task());
-            if let Some((left, right)) = last {
-                for task in [rung.0, rung.1] {
-                    graph.add_dependency(task, left);
-                    graph.add_dependency(task, right);
-                }
-            }
-            last = Some(rung);
-        }
-        let order = graph.topological_order().unwrap();
-        let remaining = graph.remaining_paths(&order, &vec![1; graph.len()]);
-        assert_eq!(graph.critical_path(&remaining).len(), 100_000);
-        graph.add_dependency(TaskIx(0), last.unwrap().0);
-        assert_eq!(graph.cycles().len(), 1);
-    }
-}
+mod tests;

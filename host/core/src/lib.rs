@@ -11,11 +11,18 @@
 //! * [`retry`]: how long to wait before another attempt.
 //! * [`template`]: instructions with gaps that a run fills in.
 //! * [`problem`]: what is wrong with a workflow, for its author.
+//! * [`source`]: where in a text that is.
+//! * [`report`]: how that is shown.
 
 pub mod graph;
 pub mod plan;
 pub mod problem;
+pub mod report;
 pub mod retry;
 pub mod scheduler;
+pub mod source;
 pub mod spec;
 pub mod template;
+
+#[cfg(test)]
+mod test_support;

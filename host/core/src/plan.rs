@@ -1,8 +1,14 @@
 //! A *plan* is a workflow that has been checked and can run: names resolved to
 //! numbers, steps flattened, seconds turned into milliseconds.
 
+mod agents;
 mod compile;
+mod edges;
 mod fields;
+mod outline;
+mod reads;
+mod settings;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +18,10 @@ use serde_json::{Map, Value};
 pub use compile::compile;
 
 use crate::graph::{DependencyGraph, TaskIx};
+use crate::problem::Problem;
 use crate::retry::RetryPolicy;
 use crate::spec::AgentDoc;
-use crate::template::Template;
+use crate::template::{Expression, Template};
 
 /// An agent's place in [`Plan::agents`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +39,9 @@ pub struct Known {
     pub transformers: Vec<String>,
     /// Who does a task that names no agent.
     pub default_agent: Option<String>,
+    /// Takes every agent, adapter and transformer that a document names for
+    /// known: to look at a workflow without the host it is for.
+    pub anything: bool,
 }
 
 /// A workflow that can run.
@@ -49,6 +59,38 @@ pub struct Plan {
     pub graph: DependencyGraph,
     /// A topological order of the graph.
     pub order: Vec<TaskIx>,
+    /// When the run must be over; what is unfinished then is cancelled, and the
+    /// run has failed.
+    pub deadline: Option<Deadline>,
+    /// What the run may spend.
+    pub budget: Budget,
+    /// What happens to a task added to the running workflow that does not fit.
+    pub on_conflict: ConflictRule,
+    /// What is legal in the document but surely not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// What a run may spend on its agents. When either is used up, nothing more
+/// starts, what runs is stopped, and the run has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Budget {
+    /// Tokens, input and output together.
+    pub tokens: Option<u64>,
+    /// Cost in the currency of the agents' reports.
+    pub cost: Option<f64>,
+}
+
+/// What happens to a task added to a live run that waits for a task that is not
+/// there, or would close a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConflictRule {
+    /// It is not added, and whoever adds it learns why.
+    #[default]
+    Reject,
+    /// It is kept back until what it waits for has been added.
+    Hold,
+    /// It is added without the edge that does not fit.
+    Admit,
 }
 
 /// Someone who does tasks.
@@ -68,26 +110,34 @@ pub struct Agent {
     pub max_concurrency: Option<u32>,
 }
 
-/// One task. Times are milliseconds.
+/// One task.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// Unique in the plan.
     pub id: Arc<str>,
-    /// Its `type`.
-    pub kind: Arc<str>,
     /// Who does it.
     pub work: Work,
     /// The instruction.
     pub description: Template,
+    /// What it waits for, in the order it says.
+    pub dependencies: Box<[Edge]>,
+    /// Everything else. Tasks that say the same share it, so that a million
+    /// tasks without particular wishes stay small.
+    pub settings: Arc<TaskSettings>,
+}
+
+/// What a task says about how it is to be done. Times are milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskSettings {
+    /// Its `type`.
+    pub kind: Arc<str>,
     /// Overrides the agent's.
     pub url: Option<Arc<str>>,
-    /// What it waits for, in the order it says.
-    pub dependencies: Vec<Edge>,
-    /// How long an attempt may take.
-    pub timeout: u64,
+    /// How long it may take.
+    pub timeouts: Timeouts,
     /// 1 to 10.
     pub priority: u8,
-    /// When it should be finished.
+    /// When it must be finished; what is not by then has failed.
     pub deadline: Option<Deadline>,
     /// When it is tried again.
     pub retry: RetryPolicy,
@@ -95,6 +145,8 @@ pub struct Task {
     pub input: Option<Value>,
     /// A JSON object.
     pub metadata: Map<String, Value>,
+    /// Words to find it by.
+    pub labels: BTreeMap<String, String>,
     /// Applied to its result, in order.
     pub transform: Vec<TransformerUse>,
     /// What its failure means for others.
@@ -103,15 +155,66 @@ pub struct Task {
     pub resources: Resources,
     /// How long it is expected to take.
     pub expected: u64,
+    /// Whether it is done at all; decided when its dependencies are finished.
+    pub when: Option<Expression>,
+    /// What it is done for, each item by itself.
+    pub for_each: Option<ForEach>,
+    /// Whether its result may be one that an equal task had.
+    pub cache: Option<CacheRule>,
+}
+
+/// How long a task may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An attempt, from its start.
+    pub attempt: u64,
+    /// Waiting in line, each time it is ready.
+    pub queue: Option<u64>,
+    /// A running attempt without a sign of life: progress, a log message, or an
+    /// answer to a poll.
+    pub idle: Option<u64>,
+    /// The task as a whole, from when its dependencies are finished.
+    pub total: Option<u64>,
+}
+
+/// What a task is done for, each item by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForEach {
+    /// The items.
+    pub items: Items,
+    /// How many may be ready or running at once.
+    pub max_parallel: Option<u32>,
+}
+
+/// Where the items of a fan-out come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Items {
+    /// The document.
+    Literal(Arc<[Value]>),
+    /// An expression that gives a list when the task's dependencies are
+    /// finished.
+    Expression(Expression),
+}
+
+/// When a task's result may be one that an equal task had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheRule {
+    /// What makes tasks equal; their agent, its configuration and their whole
+    /// input unless given.
+    pub key: Option<Template>,
+    /// How long a result may be used, in milliseconds; for ever unless given.
+    pub ttl: Option<u64>,
 }
 
 /// Who does a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// The first agent, or else the next.
-    Agents(Vec<AgentIx>),
+    Agents(Arc<[AgentIx]>),
     /// Nobody: it stands for its steps, and its result is an object of theirs.
     Join,
+    /// A person, who answers the question in its description.
+    Approval,
 }
 
 /// A dependency.
@@ -124,11 +227,11 @@ pub struct Edge {
     /// Whether the result is passed on, or only waited for.
     pub forward: bool,
     /// Applied to the result on the way.
-    pub transform: Vec<TransformerUse>,
+    pub transform: Box<[TransformerUse]>,
 }
 
 /// A transformer and how it is to be used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TransformerUse {
     /// A plugin's name, `name@digest` or a file.
     pub plugin: String,
@@ -168,6 +271,8 @@ pub struct Resources {
     pub network_bytes: Option<u64>,
     /// Bytes a second over the network.
     pub network_rate: Option<u64>,
+    /// Slots an attempt takes while it runs; 1 unless given.
+    pub slots: Option<u32>,
 }
 
 impl Plan {
@@ -190,14 +295,14 @@ impl Plan {
     pub fn transformers(&self) -> impl Iterator<Item = &TransformerUse> {
         self.tasks.iter().flat_map(|task| {
             let edges = task.dependencies.iter().flat_map(|edge| &edge.transform);
-            task.transform.iter().chain(edges)
+            task.settings.transform.iter().chain(edges)
         })
     }
 
     /// For each task, the longest path to the end of the run by expected
     /// durations, in milliseconds, the task's own included.
     pub fn remaining_paths(&self) -> Vec<u64> {
-        let durations: Vec<u64> = self.tasks.iter().map(|task| task.expected).collect();
+        let durations: Vec<u64> = self.tasks.iter().map(|task| task.settings.expected).collect();
         self.graph.remaining_paths(&self.order, &durations)
     }
 }

@@ -30,16 +30,64 @@ pub struct Problem {
     /// Line in the file, from 1, when the parser knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// Column in the line, from 1.
+    /// Column in the line, from 1, in characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+    /// The offending text, once it has been looked for.
+    #[serde(skip)]
+    pub span: Option<Span>,
+    /// Where the path leads to a string: the word in it that is meant.
+    #[serde(skip)]
+    pub word: Option<String>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Other places that have to do with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+}
+
+/// Another place that has to do with a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// What is there, such as `first used here`.
+    pub label: String,
+    /// Where in the document, as the path of a problem.
+    pub path: String,
+    /// Line in the file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column in the line, from 1, in characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The text there.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// Bytes before it.
+    pub offset: usize,
+    /// Bytes in it.
+    pub length: usize,
+}
+
+impl Span {
+    /// The part between two offsets.
+    pub fn between(start: usize, end: usize) -> Self {
+        Self { offset: start, length: end.saturating_sub(start) }
+    }
+
+    /// The first byte after it.
+    pub fn end(self) -> usize {
+        self.offset + self.length
+    }
 }
 
 impl Problem {
-    /// An error without a line or a hint.
+    /// An error without a place or a hint.
     pub fn error(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -48,8 +96,36 @@ impl Problem {
             path: path.into(),
             line: None,
             column: None,
+            span: None,
+            word: None,
             hint: None,
+            related: Vec::new(),
         }
+    }
+
+    /// A warning without a place or a hint.
+    pub fn warning(
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, path, message) }
+    }
+
+    /// The same about a word in the string at its path, such as a name that a
+    /// template reads.
+    #[must_use]
+    pub fn quoting(mut self, word: impl Into<String>) -> Self {
+        self.word = Some(word.into());
+        self
+    }
+
+    /// The same with another place that has to do with it.
+    #[must_use]
+    pub fn related(mut self, path: impl Into<String>, label: impl Into<String>) -> Self {
+        let (path, label) = (path.into(), label.into());
+        self.related.push(Related { label, path, line: None, column: None, span: None });
+        self
     }
 
     /// The same with a remedy.

@@ -1,9 +1,10 @@
 //! How long to wait before the next attempt.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the wait grows from one failed attempt to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backoff {
     /// No wait at all.

@@ -10,14 +10,12 @@ use consort_plugin_host::egress::{Grants, Placeholder, Rule, SecretGrant};
 use consort_plugin_host::{
     Adapter, CallContext, LimitSpec, Limits, LoadError, Observer, Plugin, Prioritizer, Transformer,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
-use crate::config;
+use crate::config::{self, PolicyConfig};
+use crate::plugin_config::{check_config, replace_secrets};
 use crate::setup::{Engine, KnownSecret, Operator};
-
-/// In a plugin's configuration schema: this string names a secret.
-const SECRET_MARK: &str = "x-consort-secret";
 
 /// The longest a run waits for its policy, in milliseconds, unless the policy's
 /// manifest asks for another limit. The built-in order decides a tick that takes
@@ -64,6 +62,7 @@ pub(crate) struct CastTransformer {
 pub(crate) struct CastPrioritizer {
     pub(crate) plugin: Plugin,
     pub(crate) prioritizer: Prioritizer,
+    pub(crate) config: Arc<str>,
     pub(crate) limits: Limits,
 }
 
@@ -73,16 +72,16 @@ impl Cast {
     pub(crate) async fn gather(
         engine: &Engine,
         plan: &Plan,
-        policy: &str,
+        policy: &PolicyConfig,
     ) -> Result<(Self, CastPrioritizer), Vec<Problem>> {
-        let mut wanted: Vec<&str> = vec![policy];
+        let mut wanted: Vec<&str> = vec![&policy.plugin];
         wanted.extend(plan.agents.iter().map(|agent| agent.adapter.as_str()));
         wanted.extend(plan.transformers().map(|used| used.plugin.as_str()));
         wanted.sort_unstable();
         wanted.dedup();
         let loads = wanted.iter().map(|reference| load(engine, reference));
         let loaded = futures::future::join_all(loads).await;
-        let plugins: HashMap<&str, Result<Plugin, String>> =
+        let plugins: HashMap<&str, Result<Plugin, Problem>> =
             wanted.iter().copied().zip(loaded).collect();
         let mut problems = Vec::new();
         check_urls(plan, &mut problems);
@@ -92,9 +91,9 @@ impl Cast {
             .get(reference)?
         {
             Ok(plugin) => Some(plugin.clone()),
-            Err(reason) => {
+            Err(problem) => {
                 if reported.insert(reference.to_owned()) {
-                    problems.push(Problem::error("plugin", path, reason.as_str()));
+                    problems.push(Problem { path: path.to_owned(), ..problem.clone() });
                 }
                 None
             }
@@ -126,17 +125,8 @@ impl Cast {
         }
         let defaults = *engine.plugin_host().defaults();
         let ceiling = *engine.plugin_host().ceiling();
-        let prioritizer = find(policy, "policy", &mut problems).and_then(|plugin| {
-            let defaults = Limits { time: defaults.time.min(POLICY_TIME), ..defaults };
-            let limits = Limits::settle(&[&plugin.manifest().limits], &defaults, &ceiling);
-            match plugin.prioritizer() {
-                Ok(prioritizer) => Some(CastPrioritizer { plugin, prioritizer, limits }),
-                Err(error) => {
-                    problems.push(Problem::error("plugin", "policy", error.to_string()));
-                    None
-                }
-            }
-        });
+        let prioritizer = find(&policy.plugin, "policy", &mut problems)
+            .and_then(|plugin| CastPrioritizer::new(engine, plugin, policy, &mut problems));
         match prioritizer {
             Some(prioritizer) if problems.is_empty() => {
                 Ok((Self { agents, transformers, defaults, ceiling }, prioritizer))
@@ -182,7 +172,7 @@ impl Cast {
 
     /// The task's, else the agent's, else the manifest's, else the defaults.
     fn limits(&self, task: &Task, agent: &LimitSpec, plugin: &Plugin) -> Limits {
-        let resources = &task.resources;
+        let resources = &task.settings.resources;
         let own = LimitSpec {
             fuel: resources.fuel,
             memory: resources.memory,
@@ -195,12 +185,20 @@ impl Cast {
     }
 }
 
-async fn load(engine: &Engine, reference: &str) -> Result<Plugin, String> {
+/// The plugin, or why it cannot be had, as a problem of no place yet.
+async fn load(engine: &Engine, reference: &str) -> Result<Plugin, Problem> {
     let load = async {
         let source = engine.catalog().find(reference)?;
         engine.plugin_host().load(&source).await
     };
-    load.await.map_err(|error: LoadError| error.to_string())
+    load.await.map_err(|error: LoadError| {
+        let code = if error.is_missing() { "missing-plugin" } else { "plugin" };
+        let problem = Problem::error(code, "", error.to_string());
+        match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    })
 }
 
 fn key(used: &TransformerUse) -> TransformerKey {
@@ -213,7 +211,7 @@ fn key(used: &TransformerUse) -> TransformerKey {
 /// Every transformer and where it stands.
 fn transformer_uses(plan: &Plan) -> impl Iterator<Item = (&TransformerUse, String)> {
     plan.tasks.iter().flat_map(|task| {
-        let own = task.transform.iter().enumerate();
+        let own = task.settings.transform.iter().enumerate();
         let own = own.map(move |(n, used)| (used, format!("{}.transform[{n}]", task.id)));
         let edges = task.dependencies.iter().flat_map(move |edge| {
             let uses = edge.transform.iter().enumerate();
@@ -223,6 +221,26 @@ fn transformer_uses(plan: &Plan) -> impl Iterator<Item = (&TransformerUse, Strin
         });
         own.chain(edges)
     })
+}
+
+impl CastPrioritizer {
+    fn new(
+        engine: &Engine,
+        plugin: Plugin,
+        policy: &PolicyConfig,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let prioritizer = plugin
+            .prioritizer()
+            .map_err(|error| problems.push(Problem::error("plugin", "policy", error.to_string())))
+            .ok()?;
+        check_config(&plugin, &policy.config, "policy.config", problems);
+        let config = Value::Object(policy.config.clone()).to_string().into();
+        let (defaults, ceiling) = (engine.plugin_host().defaults(), engine.plugin_host().ceiling());
+        let defaults = Limits { time: defaults.time.min(POLICY_TIME), ..*defaults };
+        let limits = Limits::settle(&[&plugin.manifest().limits], &defaults, ceiling);
+        Some(Self { plugin, prioritizer, config, limits })
+    }
 }
 
 impl CastAgent {
@@ -284,7 +302,7 @@ impl CastAgent {
 
     /// What a task may reach: what its agent may, and the URL it names itself.
     fn grants_for(&self, task: &Task) -> Arc<Grants> {
-        let Some(url) = task.url.as_deref().and_then(|url| parse_url(url).ok()) else {
+        let Some(url) = task.settings.url.as_deref().and_then(|url| parse_url(url).ok()) else {
             return self.grants.clone();
         };
         let mut grants = Grants::clone(&self.grants);
@@ -308,7 +326,7 @@ impl CastAgent {
 /// Checks the URLs that tasks name themselves.
 fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
     for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
-        if let Some(url) = &task.url {
+        if let Some(url) = &task.settings.url {
             check_url(url, &task.id, problems);
         }
     }
@@ -335,95 +353,4 @@ fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url>
         problems.push(Problem::error("bad-url", format!("{path}.url"), message).hint(hint));
     });
     url.ok()
-}
-
-/// Checks a configuration against the plugin's schema.
-fn check_config(
-    plugin: &Plugin,
-    config: &Map<String, Value>,
-    path: &str,
-    problems: &mut Vec<Problem>,
-) {
-    let Some(schema) = &plugin.manifest().config_schema else {
-        if !config.is_empty() {
-            problems.push(
-                Problem::error(
-                    "bad-config",
-                    path,
-                    format!("'{}' takes no configuration", plugin.name()),
-                )
-                .hint("remove it"),
-            );
-        }
-        return;
-    };
-    let validator = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            let message =
-                format!("the configuration schema of '{}' is not valid: {error}", plugin.name());
-            problems.push(Problem::error("plugin", path, message));
-            return;
-        }
-    };
-    let hint = format!("'consort plugin inspect {}' shows what it takes", plugin.name());
-    for error in validator.iter_errors(&Value::Object(config.clone())) {
-        let place = error.instance_path().to_string().replace('/', ".");
-        let message = error.to_string().replace('"', "'");
-        problems.push(
-            Problem::error("bad-config", format!("{path}{place}"), message).hint(hint.clone()),
-        );
-    }
-}
-
-/// Puts placeholders where the schema says that a string names a secret.
-fn replace_secrets(
-    engine: &Engine,
-    schema: &Value,
-    config: &mut Value,
-    path: &str,
-    used: &mut Vec<(Placeholder, KnownSecret)>,
-    problems: &mut Vec<Problem>,
-) {
-    if schema.get(SECRET_MARK) == Some(&Value::Bool(true))
-        && let Value::String(name) = config
-    {
-        match engine.secret(name) {
-            Some(secret) => {
-                let placeholder = Placeholder::new();
-                *name = placeholder.as_str().to_owned();
-                used.push((placeholder, secret.clone()));
-            }
-            None => problems.push(
-                Problem::error("unknown-secret", path, format!("there is no secret '{name}'"))
-                    .hint(format!(
-                        "pass '--secret {name}' with the environment variable set, or define it \
-                         under 'secrets' in the host's configuration"
-                    ))
-                    .suggest(name, engine.secret_names()),
-            ),
-        }
-        return;
-    }
-    match config {
-        Value::Object(fields) => {
-            let properties = schema.get("properties");
-            let additional = schema.get("additionalProperties");
-            for (name, value) in fields {
-                let schema = properties.and_then(|known| known.get(name)).or(additional);
-                if let Some(schema) = schema {
-                    let path = format!("{path}.{name}");
-                    replace_secrets(engine, schema, value, &path, used, problems);
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Some(schema) = schema.get("items") {
-                for (n, item) in items.iter_mut().enumerate() {
-                    replace_secrets(engine, schema, item, &format!("{path}[{n}]"), used, problems);
-                }
-            }
-        }
-        _ => {}
-    }
 }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use consort_core::problem::{Problem, nearest};
 use consort_core::spec::{AgentDoc, Format, parse_typed};
 use consort_plugin_host::egress::{EgressOptions, Rule};
-use consort_plugin_host::{LimitSpec, Limits};
+use consort_plugin_host::{LimitSpec, Limits, LoadOptions};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A host configuration. Every field may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +19,10 @@ pub struct HostConfig {
     pub agents: BTreeMap<String, AgentDoc>,
     /// Who does a task that names no agent; `local` unless given.
     pub default_agent: Option<String>,
+    /// Which ready task runs first; `priority` decides unless given.
+    pub policy: Option<PolicyConfig>,
+    /// What loading plugins may cost.
+    pub plugins: LoadOptions,
     /// Limits of plugin calls.
     pub limits: LimitsConfig,
     /// What plugins may reach.
@@ -27,6 +31,47 @@ pub struct HostConfig {
     pub secrets: BTreeMap<String, SecretConfig>,
     /// Attempts that may run at once; 1,024 unless given.
     pub concurrency: Option<u32>,
+}
+
+/// A run's policy: a prioritizer, `PLUGIN` or `{plugin: PLUGIN, config: {…}}`,
+/// where `PLUGIN` is a name, `name@digest` or a file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "PolicyDoc")]
+pub struct PolicyConfig {
+    /// Which prioritizer.
+    pub plugin: String,
+    /// What it is told, as the schema in its manifest says.
+    pub config: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a prioritizer's name or file, or an object {plugin, config}"
+)]
+enum PolicyDoc {
+    Name(String),
+    Configured {
+        plugin: String,
+        #[serde(default)]
+        config: Map<String, Value>,
+    },
+}
+
+impl From<PolicyDoc> for PolicyConfig {
+    fn from(doc: PolicyDoc) -> Self {
+        match doc {
+            PolicyDoc::Name(plugin) => Self { plugin, config: Map::new() },
+            PolicyDoc::Configured { plugin, config } => Self { plugin, config },
+        }
+    }
+}
+
+impl From<&str> for PolicyConfig {
+    fn from(plugin: &str) -> Self {
+        Self { plugin: plugin.to_owned(), config: Map::new() }
+    }
 }
 
 /// Limits of plugin calls, where neither task, agent nor manifest says.
@@ -62,6 +107,8 @@ pub struct SecretConfig {
     pub to: Option<Vec<Rule>>,
 }
 
+/// Which ready task runs first, unless configured.
+const DEFAULT_POLICY: &str = "priority";
 /// Attempts at once unless configured.
 const DEFAULT_CONCURRENCY: u32 = 1_024;
 
@@ -96,6 +143,11 @@ impl HostConfig {
             );
         }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Which ready task runs first.
+    pub fn policy(&self) -> PolicyConfig {
+        self.policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into())
     }
 
     /// Attempts that may run at once.
@@ -167,6 +219,7 @@ mod tests {
         let text = "
 agents: {Writer: {adapter: openai, url: 'https://api.example.com/v1', config: {model: m}}}
 default_agent: Writer
+plugins: {component_size: 1000, compile_time: 2.5}
 limits: {defaults: {fuel: 5}, ceiling: {memory: 1048576}}
 network: {allow: ['GET https://example.com/docs'], options: {private: [10.0.0.0/8], connect_timeout: 3}}
 secrets: {KEY: {env: KEY}}
@@ -174,9 +227,21 @@ concurrency: 4
 ";
         let config = HostConfig::parse(text, Format::Yaml).unwrap();
         assert_eq!(config.concurrency(), 4);
+        assert_eq!(config.plugins.component_size, 1_000);
         assert_eq!(config.default_limits().fuel, 5);
         assert_eq!(config.default_limits().memory, 1_048_576);
         assert_eq!(config.agents["Writer"].adapter, "openai");
+    }
+
+    #[test]
+    fn a_policy_is_a_name_or_a_name_with_its_configuration() {
+        let policy = |text| HostConfig::parse(text, Format::Yaml).unwrap().policy();
+        assert_eq!(policy("concurrency: 1"), "priority".into());
+        assert_eq!(policy("policy: ./mine.wasm"), "./mine.wasm".into());
+        assert_eq!(policy("policy: {plugin: deadline}"), "deadline".into());
+        let configured = policy("policy: {plugin: priority, config: {ageing: 5}}");
+        assert_eq!(configured.plugin, "priority");
+        assert_eq!(Value::Object(configured.config), serde_json::json!({"ageing": 5}));
     }
 
     #[test]
@@ -186,6 +251,9 @@ concurrency: 4
             ("secrets: {K: {}}", "bad-secret"),
             ("concurrency: 0", "out-of-range"),
             ("network: {allow: ['gopher://x']}", "wrong-type"),
+            ("policy: {name: priority}", "wrong-type"),
+            ("policy: {plugin: priority, configuration: {}}", "wrong-type"),
+            ("policy: 3", "wrong-type"),
         ] {
             let problems = HostConfig::parse(text, Format::Yaml).unwrap_err();
             assert_eq!(problems[0].code, code, "{problems:?}");

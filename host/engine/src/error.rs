@@ -13,8 +13,12 @@ pub struct TaskError {
     /// What kind of thing happened, kebab-case: the plugin's own judgement
     /// (`transient`, `throttled`, `permanent`, `invalid-input`, `denied`,
     /// `other`), a rule it broke (`limit`, `trap`, `exit`, `egress-denied`,
-    /// `contract`, `host`), or what the engine says (`timeout`, `template`,
-    /// `needs-input`, `unsupported`, `skipped`, `cancelled`).
+    /// `contract`, `host`), or what the engine says: a text of the task that
+    /// could not be worked out (`template`, `expression`, `too-many`), time that
+    /// is over (`timeout`, `idle-timeout`, `queue-timeout`, `total-timeout`,
+    /// `deadline`), a person's no (`refused`), a question that nobody answers
+    /// (`needs-input`), items without result (`items`), or why it never ran to
+    /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`).
     pub kind: &'static str,
     /// One sentence for people.
     pub message: String,
@@ -24,6 +28,10 @@ pub struct TaskError {
     /// Anything else the plugin said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
+    /// The task behind it: the dependency without result, the item that failed,
+    /// the task that failed the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Arc<str>>,
     /// The plugin that was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<Arc<str>>,
@@ -54,6 +62,14 @@ pub struct BrokenLimit {
     pub unit: &'static str,
 }
 
+/// An error, and whether another attempt makes sense.
+pub(crate) type Failed = (Box<TaskError>, Retry);
+
+/// An error that would come again.
+pub(crate) fn never(kind: &'static str, message: impl Into<String>) -> Failed {
+    (Box::new(TaskError::new(kind, message)), Retry::Never)
+}
+
 impl TaskError {
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -61,6 +77,7 @@ impl TaskError {
             message: message.into(),
             code: None,
             detail: None,
+            cause: None,
             plugin: None,
             digest: None,
             function: None,
@@ -69,14 +86,20 @@ impl TaskError {
         }
     }
 
+    /// The same, because of that task.
+    #[must_use]
+    pub(crate) fn because(self, cause: Arc<str>) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
     /// What a call's error means for the report, and whether the scheduler
     /// should try again.
     pub(crate) fn from_call(
         error: CallError,
         plugin: &consort_plugin_host::Plugin,
         function: &'static str,
-    ) -> (Self, Retry) {
-        match error {
+    ) -> Failed {
+        let (error, retry) = match error {
             CallError::Failed(failure) => {
                 let (mut error, retry) = from_failure(failure);
                 error.plugin = Some(plugin.name().clone());
@@ -85,7 +108,8 @@ impl TaskError {
                 (error, retry)
             }
             CallError::Fault(fault) => from_fault(*fault),
-        }
+        };
+        (Box::new(error), retry)
     }
 }
 

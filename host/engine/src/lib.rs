@@ -6,26 +6,54 @@
 //!
 //! * [`config`]: what the operator wrote down: agents, limits, network, secrets.
 //! * [`setup`]: the host and its catalog, and [`Engine::prepare`], which
-//!   gathers the *cast* of a plan: every plugin it needs, loaded and checked.
-//! * [`Run`]: the run loop; the only `select!`.
+//!   gathers the *cast* of a plan: every plugin it needs, loaded, its
+//!   configuration checked.
+//! * [`Run`]: the run loop; the only `select!`. It counts in *nodes*, keeps a
+//!   *record* of each, and hears of the rest by *messages*.
+//! * [`control`]: what is done to a run from outside: answers, additions, stops.
+//! * `draft`: a task that is added to a live run, before it is in it.
+//! * `policy`: the run's prioritizer, and when it is asked.
+//! * `stage` and `job`: what a whole run shares, and what one task works on.
+//! * `decide`: whether a task is done, and for which items.
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
+//! * `cache`: results that equal tasks share.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
 
 mod attempt;
+mod cache;
 mod cast;
 pub mod config;
+pub mod control;
+mod decide;
+mod draft;
 mod error;
+mod job;
+mod message;
+mod nodes;
+mod plugin_config;
+mod policy;
+mod record;
 pub mod report;
 mod run;
 pub mod setup;
+mod stage;
 pub mod watch;
 
-pub use config::HostConfig;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use config::{HostConfig, PolicyConfig};
+pub use control::{ControlError, RunControl};
 pub use error::TaskError;
 pub use report::Report;
 pub use run::Run;
 pub use setup::{Engine, EngineError, Operator, Setup};
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{RunEvent, Watcher};
+
+/// The time: milliseconds since the Unix epoch.
+pub fn now() -> i64 {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    epoch.as_millis() as i64
+}

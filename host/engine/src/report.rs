@@ -22,11 +22,41 @@ pub struct Report {
     pub name: Arc<str>,
     /// How the run ended.
     pub status: Status,
-    /// Every task, in the order of the plan.
+    /// Why it did not come to an end of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RunError>,
+    /// Every task, in the order of the plan, items after the task that is done
+    /// for them; last those that were added.
     #[serde(serialize_with = "tasks_by_id")]
     pub tasks: Vec<TaskReport>,
+    /// Tasks that were to be added to the run and were not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_added: Vec<NotAdded>,
     /// Numbers about the run.
     pub metrics: Metrics,
+}
+
+/// Why a run did not come to an end of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// `task-failed`, `cancelled`, `run-deadline` or `budget`.
+    pub kind: &'static str,
+    /// One sentence for people.
+    pub message: String,
+    /// The task that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Arc<str>>,
+}
+
+/// A task that was to be added to a run and was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotAdded {
+    /// Its id, `?` if it has none.
+    pub task_id: Arc<str>,
+    /// The task whose agent wanted it; none if it came from outside.
+    pub by: Option<Arc<str>>,
+    /// Why not.
+    pub reason: String,
 }
 
 /// A finished task.
@@ -39,7 +69,8 @@ pub struct TaskReport {
     pub status: Status,
     /// How many attempts it took.
     pub attempts: u32,
-    /// Who did it last; none for a task that stands for its steps.
+    /// Who did it last; none for a task that stands for its steps or its items,
+    /// and for a person.
     pub agent: Option<Arc<str>>,
     /// Its result.
     #[serde(serialize_with = "output")]
@@ -50,8 +81,17 @@ pub struct TaskReport {
     pub started: Option<jiff::Timestamp>,
     /// When it was finished.
     pub finished: Option<jiff::Timestamp>,
-    /// What it cost.
+    /// What it cost, all attempts together.
     pub usage: Option<UsageReport>,
+    /// How many items it was done for; they are tasks of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
+    /// Whether its result is that of an equal task.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What an agent's work cost. A field the agent did not report is null.
@@ -76,6 +116,8 @@ pub struct Metrics {
     pub tasks: BTreeMap<&'static str, u32>,
     /// Attempts of all tasks.
     pub attempts: u32,
+    /// Tasks whose result was that of an equal task.
+    pub cached: u32,
     /// Tasks on the longest chain of dependencies.
     pub longest_chain: u32,
     /// Sums over all tasks that reported usage.
@@ -109,6 +151,11 @@ pub struct PolicyMetrics {
     pub ticks: u64,
     /// How often it could not answer, and the built-in order decided.
     pub faults: u64,
+    /// How often it was given a rest after several faults in a row.
+    pub rests: u64,
+    /// How often it was not asked because it rested, and the built-in order
+    /// decided.
+    pub rested: u64,
     /// The last reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<String>,
@@ -148,10 +195,32 @@ impl Report {
     }
 }
 
+impl UsageReport {
+    /// Tokens of both kinds.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.input_tokens.unwrap_or(0).saturating_add(self.output_tokens.unwrap_or(0))
+    }
+
+    /// Adds what another attempt has used.
+    pub(crate) fn add(&mut self, more: Self) {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        self.input_tokens = sum(self.input_tokens, more.input_tokens);
+        self.output_tokens = sum(self.output_tokens, more.output_tokens);
+        self.cost = match (self.cost, more.cost) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        self.model = more.model.or(self.model.take());
+    }
+}
+
 impl UsageTotals {
     pub(crate) fn add(&mut self, usage: &UsageReport) {
-        self.input_tokens += usage.input_tokens.unwrap_or(0);
-        self.output_tokens += usage.output_tokens.unwrap_or(0);
+        self.input_tokens = self.input_tokens.saturating_add(usage.input_tokens.unwrap_or(0));
+        self.output_tokens = self.output_tokens.saturating_add(usage.output_tokens.unwrap_or(0));
         self.cost += usage.cost.unwrap_or(0.0);
     }
 }

@@ -12,8 +12,9 @@ use consort_plugin_host::{
     Catalog, EmbeddedPlugin, HostError, HostOptions, Kind, LoadError, PluginHost,
 };
 
+use crate::cache::Cache;
 use crate::cast::Cast;
-use crate::config::HostConfig;
+use crate::config::{HostConfig, PolicyConfig};
 use crate::run::Run;
 
 /// Who does a task that names no agent, unless configured.
@@ -77,6 +78,7 @@ struct Inner {
     host: PluginHost,
     operator: Operator,
     secrets: BTreeMap<String, KnownSecret>,
+    cache: Cache,
 }
 
 /// A secret and where it may go.
@@ -98,6 +100,7 @@ impl Engine {
         let catalog = Catalog::new(embedded, plugins_dir.as_deref())?;
         let host = PluginHost::new(HostOptions {
             cache_dir,
+            load: config.plugins.clone(),
             defaults: config.default_limits(),
             ceiling: config.ceiling(),
             egress: config.network.options.clone(),
@@ -108,7 +111,8 @@ impl Engine {
         let mut secrets = read_secrets(&config)?;
         secrets.extend(given);
         let known = known(&config, &catalog)?;
-        Ok(Self(Arc::new(Inner { config, catalog, known, host, operator, secrets })))
+        let cache = Cache::default();
+        Ok(Self(Arc::new(Inner { config, catalog, known, host, operator, secrets, cache })))
     }
 
     /// What a workflow may refer to, for the compiler.
@@ -142,16 +146,28 @@ impl Engine {
         self.0.secrets.keys().map(String::as_str)
     }
 
-    /// Loads every plugin a plan needs, and the prioritizer `policy` (a name,
-    /// `name@digest` or a file), and checks their configurations.
+    /// The policy of the configuration.
+    pub fn policy(&self) -> PolicyConfig {
+        self.0.config.policy()
+    }
+
+    /// Loads every plugin a plan needs, and the prioritizer of `policy`, and
+    /// checks their configurations.
     ///
     /// # Errors
     ///
     /// Every plugin that could not be loaded and every configuration that does
-    /// not fit.
-    pub async fn prepare(&self, plan: Plan, policy: &str) -> Result<Run, Vec<Problem>> {
-        let (cast, prioritizer) = Cast::gather(self, &plan, policy).await?;
-        Ok(Run::new(plan, cast, prioritizer, self.0.config.concurrency()))
+    /// not fit. The path of those about the policy is `policy`, or below
+    /// `policy.config`; no other path is like that.
+    pub async fn prepare(
+        &self,
+        plan: Plan,
+        policy: impl Into<PolicyConfig>,
+    ) -> Result<Run, Vec<Problem>> {
+        let (cast, prioritizer) = Cast::gather(self, &plan, &policy.into()).await?;
+        let slots = self.0.config.concurrency();
+        let default_agent = self.0.known.default_agent.as_deref();
+        Ok(Run::new(plan, cast, prioritizer, slots, self.0.cache.clone(), default_agent))
     }
 }
 

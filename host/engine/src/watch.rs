@@ -80,6 +80,54 @@ pub enum RunEvent<'a> {
         /// What happened.
         message: &'a str,
     },
+    /// The prioritizer failed several times in a row and is not asked for a
+    /// while; the built-in order decides.
+    PolicyRested {
+        /// The prioritizer.
+        plugin: &'a Arc<str>,
+        /// For how long.
+        rest: Duration,
+    },
+    /// A task is done for items, which are tasks `task[0]`, `task[1]` and so on.
+    FannedOut {
+        /// The task.
+        task: &'a Arc<str>,
+        /// How many items.
+        items: u32,
+    },
+    /// A person is asked; the answer goes to [`RunControl::answer`].
+    ///
+    /// [`RunControl::answer`]: crate::RunControl::answer
+    Asked {
+        /// The task.
+        task: &'a Arc<str>,
+        /// Its description, filled in.
+        question: &'a Arc<str>,
+        /// When the task's own time is over, milliseconds since the epoch.
+        until: Option<i64>,
+    },
+    /// A task has been added to the run.
+    Added {
+        /// The task.
+        task: &'a Arc<str>,
+        /// The task whose agent wanted it; none if it came from outside.
+        by: Option<&'a Arc<str>>,
+    },
+    /// A task was to be added to the run and is not, or not yet.
+    NotAdded {
+        /// The task, as far as it has an id.
+        task: &'a Arc<str>,
+        /// The task whose agent wanted it; none if it came from outside.
+        by: Option<&'a Arc<str>>,
+        /// Whether it is held until what it waits for has been added.
+        held: bool,
+        /// Why.
+        why: &'a str,
+    },
+    /// Nothing starts until the run goes on.
+    Paused,
+    /// The end of a pause.
+    Resumed,
     /// A task is finished for good.
     TaskFinished {
         /// The task.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{LoadError, short_digest};
 use crate::manifest::{Kind, Manifest};
 use crate::scan::scan;
-use crate::source::{EmbeddedPlugin, Source, digest, file_name};
+use crate::source::{EmbeddedPlugin, Source, digest, file_name, read_file};
 
 /// The shortest part of a digest that is enough to name a plugin.
 const SHORTEST_DIGEST: usize = 12;
@@ -215,8 +215,7 @@ impl Listing {
     /// Reads a plugin file without loading it.
     pub fn of_file(path: &Path) -> Result<Self, LoadError> {
         let label = path.display().to_string();
-        let bytes =
-            fs::read(path).map_err(|source| LoadError::Read { path: label.clone(), source })?;
+        let (bytes, _) = read_file(path, u64::MAX)?;
         let manifest = scan(&label, &file_name(path), &bytes)?.manifest;
         Ok(Self::new(manifest, digest(&bytes), Origin::File(path.to_owned()), bytes.len()))
     }

@@ -10,11 +10,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
 use std::{process, thread};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Result};
+
+use crate::evict;
 
 /// Length of the checksum at the end of a file.
 const CHECKSUM: usize = 32;
@@ -65,15 +68,17 @@ impl Code {
 pub(crate) struct CodeCache {
     directory: PathBuf,
     compatibility: u64,
+    /// Bytes that all files together may have.
+    capacity: u64,
 }
 
 impl CodeCache {
     /// Opens the directory, creating it for this user alone if it does not
     /// exist. Fails if others can write to it.
-    pub(crate) fn open(directory: &Path, compatibility: u64) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, compatibility: u64, capacity: u64) -> io::Result<Self> {
         access::create(directory)?;
         access::check(&fs::symlink_metadata(directory)?)?;
-        Ok(Self { directory: directory.to_owned(), compatibility })
+        Ok(Self { directory: directory.to_owned(), compatibility, capacity })
     }
 
     /// The code of the component with this digest, if it is there and sound.
@@ -81,7 +86,10 @@ impl CodeCache {
         let key = self.key(digest);
         let path = self.directory.join(&key);
         match verify(&path, &key) {
-            Ok(()) => Some(Code(Place::File(path))),
+            Ok(()) => {
+                evict::touch(&path, SystemTime::now());
+                Some(Code(Place::File(path)))
+            }
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(path = %path.display(), %error, "compiling again: the cached code cannot be used");
@@ -91,12 +99,21 @@ impl CodeCache {
         }
     }
 
-    /// Keeps `code` for the next process. Failing to is no reason to stop.
+    /// Keeps `code` for the next process, and lets go of what was not used for
+    /// longest where there is too much. Failing to is no reason to stop.
     pub(crate) fn put(&self, digest: &str, code: &Code) {
         let Code(Place::Memory(bytes)) = code else { return };
         let key = self.key(digest);
-        if let Err(error) = self.write(&key, bytes) {
-            let path = self.directory.join(&key);
+        let path = self.directory.join(&key);
+        let size = (bytes.len() + CHECKSUM) as u64;
+        if size > self.capacity {
+            tracing::warn!(path = %path.display(), size, capacity = self.capacity, "not keeping compiled code: it is larger than the cache may be");
+            return;
+        }
+        let now = SystemTime::now();
+        let kept = evict::make_room(&self.directory, self.capacity - size, now)
+            .and_then(|()| self.write(&key, bytes));
+        if let Err(error) = kept {
             tracing::warn!(path = %path.display(), %error, "could not keep compiled code");
         }
     }
@@ -104,7 +121,12 @@ impl CodeCache {
     /// Everything that code depends on.
     fn key(&self, digest: &str) -> String {
         let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
-        format!("{digest}-{:016x}-{}.code", self.compatibility, env!("CARGO_PKG_VERSION"))
+        format!(
+            "{digest}-{:016x}-{}.{}",
+            self.compatibility,
+            env!("CARGO_PKG_VERSION"),
+            evict::CODE
+        )
     }
 
     /// Writes beside the file and renames, so that readers and other writers
@@ -112,7 +134,8 @@ impl CodeCache {
     fn write(&self, key: &str, code: &[u8]) -> io::Result<()> {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let number = WRITTEN.fetch_add(1, Relaxed);
-        let temporary = self.directory.join(format!("{key}.{}-{number}.tmp", process::id()));
+        let temporary =
+            self.directory.join(format!("{key}.{}-{number}.{}", process::id(), evict::TEMPORARY));
         let pieces = code.chunks(PIECE).map(|piece| Sha256::digest(piece).into()).collect();
         let mut file = access::create_file(&temporary)?;
         let written = file

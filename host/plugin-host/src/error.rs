@@ -6,6 +6,7 @@
 //! the limit with the value used, so that whoever reads it knows whom to ask.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::contract::Failure;
@@ -123,11 +124,19 @@ pub enum HostError {
     Thread(std::io::Error),
 }
 
-/// A file that did not become a plugin.
+/// A file that did not become a plugin. [`LoadError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The file named is not there.
+    #[error("there is no plugin file '{path}'")]
+    Missing {
+        /// As written.
+        path: String,
+        /// The working directory, where a relative path starts.
+        from: PathBuf,
+    },
     /// The bytes could not be read.
-    #[error("could not read plugin file '{path}': {source}")]
+    #[error("could not read '{path}': {source}")]
     Read {
         /// Where they were looked for.
         path: String,
@@ -189,6 +198,30 @@ pub enum LoadError {
         /// As computed.
         found: String,
     },
+    /// It, or a part of it, is larger than what the host compiles.
+    #[error("{part} of '{plugin}' has {size} bytes, more than the {most} of the limit '{limit}'")]
+    TooLarge {
+        /// The plugin's name or file.
+        plugin: String,
+        /// What is too large, such as `the component`.
+        part: &'static str,
+        /// Its bytes.
+        size: u64,
+        /// The limit, in bytes.
+        most: u64,
+        /// The limit's name; see [`LoadOptions`](crate::LoadOptions).
+        limit: &'static str,
+    },
+    /// It was still being compiled when the time for that was over. The
+    /// compiler cannot be stopped: it goes on in the background, and the code
+    /// is in the cache once it is done.
+    #[error("'{plugin}' was not compiled within {seconds} s, the limit 'compile_time'")]
+    CompileTime {
+        /// The plugin's name or file.
+        plugin: String,
+        /// The limit.
+        seconds: f64,
+    },
     /// Several plugins fit the reference.
     #[error("'{reference}' could be any of {candidates}; write one of them as name@digest")]
     Ambiguous {
@@ -198,13 +231,46 @@ pub enum LoadError {
         candidates: String,
     },
     /// No plugin of that name anywhere.
-    #[error("no plugin named '{name}'; {hint}")]
+    #[error("no plugin named '{name}'")]
     Unknown {
         /// The name as written.
         name: String,
         /// Near names, and where the host looked.
         hint: String,
     },
+}
+
+impl LoadError {
+    /// Whether there is no such plugin, rather than one that is wrong.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Unknown { .. })
+    }
+
+    /// What to do about it, where the message does not say that already.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { path, .. } if Path::new(path).is_absolute() => {
+                Some("build the plugin, or correct the path".to_owned())
+            }
+            Self::Missing { path, from } => {
+                let place: PathBuf = from.join(path).components().collect();
+                Some(format!(
+                    "build the plugin, or correct the path: it starts in the working directory, \
+                     so '{}' was looked for",
+                    place.display()
+                ))
+            }
+            Self::Unknown { hint, .. } => Some(hint.clone()),
+            Self::TooLarge { limit, .. } => Some(format!(
+                "if you trust it, raise '{limit}' under 'plugins' in the host configuration"
+            )),
+            Self::CompileTime { .. } => Some(
+                "if you trust it, raise 'compile_time' under 'plugins' in the host configuration"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// The first twelve hexadecimal digits of a digest, as people quote it.

@@ -16,8 +16,9 @@
 //! A plugin's way from a name to a result; the modules read in this order.
 //!
 //! - Named and found: [`Catalog`], [`Source`], `scan`, [`Manifest`].
-//! - Loaded: [`PluginHost`], `compile` (and its cache), `runtime` (the engines),
-//!   `room` (how many instances fit), [`Plugin`].
+//! - Loaded: [`PluginHost`] within [`LoadOptions`], `compile` (and its cache, which
+//!   `evict` keeps small), `runtime` (the engines), `room` (how many instances
+//!   fit), [`Plugin`].
 //! - Called: [`CallContext`], `session` (one instance, one call), [`Adapter`],
 //!   [`Transformer`], [`Prioritizer`]; `v0_1` has the wire types of that
 //!   contract version, [`contract`] what they mean.
@@ -42,7 +43,9 @@ mod scan;
 mod source;
 
 mod compile;
+mod evict;
 mod host;
+mod load_options;
 mod plugin;
 mod room;
 mod runtime;
@@ -66,6 +69,8 @@ mod voice;
 pub mod error;
 mod fault;
 
+mod seconds;
+
 #[cfg(test)]
 mod testing;
 
@@ -74,6 +79,7 @@ pub use manifest::{Capabilities, Kind, Manifest};
 pub use source::{EmbeddedPlugin, Source};
 
 pub use host::{HostOptions, PluginHost};
+pub use load_options::LoadOptions;
 pub use plugin::Plugin;
 
 pub use adapter::Adapter;

@@ -12,6 +12,7 @@ use crate::compile::{Code, CodeCache};
 use crate::egress::{CallEgress, EgressClient, Grants, HttpCapability};
 use crate::error::LoadError;
 use crate::limits::Limits;
+use crate::load_options::LoadOptions;
 use crate::manifest::{Kind, Manifest};
 use crate::prioritizer::Prioritizer;
 use crate::room::Place;
@@ -111,9 +112,20 @@ impl Plugin {
         runtime: &Arc<Runtime>,
         client: &Arc<EgressClient>,
         cache: Option<&CodeCache>,
+        options: &LoadOptions,
     ) -> Result<Self, LoadError> {
         let label = source.label();
-        let Scan { manifest, export, tables_grow } = scan(&label, &source.fallback_name(), bytes)?;
+        let Scan { manifest, export, tables_grow, largest_function } =
+            scan(&label, &source.fallback_name(), bytes)?;
+        if largest_function > options.function_size {
+            return Err(LoadError::TooLarge {
+                plugin: label,
+                part: "a function",
+                size: largest_function,
+                most: options.function_size,
+                limit: "function_size",
+            });
+        }
         let loaded = (0..runtime.tiers()).map(|_| OnceLock::new()).collect();
         let plugin = Inner {
             name: manifest.name.as_str().into(),

@@ -30,6 +30,8 @@ pub(crate) struct Scan {
     /// Whether a table of it may grow beyond what a pool has for one. In a pool
     /// it would stop growing early, and not because of the call's limit.
     pub(crate) tables_grow: bool,
+    /// Bytes of its largest function.
+    pub(crate) largest_function: u64,
 }
 
 /// Reads the component `bytes`. `label` names it in errors; a component without
@@ -56,7 +58,8 @@ pub(crate) fn scan(label: &str, fallback: &str, bytes: &[u8]) -> Result<Scan, Lo
         .map_err(invalid)?;
     let (kind, export) = contract_of(label, &sections.exports, declared.as_ref().map(|m| m.kind))?;
     let manifest = declared.unwrap_or_else(|| Manifest::absent(fallback, kind));
-    Ok(Scan { manifest, export: export.to_owned(), tables_grow: sections.tables_grow })
+    let Sections { tables_grow, largest_function, .. } = sections;
+    Ok(Scan { manifest, export: export.to_owned(), tables_grow, largest_function })
 }
 
 /// Finds the one contract that is exported, in a version this host speaks.
@@ -130,6 +133,7 @@ struct Sections<'a> {
     manifests: Vec<&'a [u8]>,
     exports: Vec<&'a str>,
     tables_grow: bool,
+    largest_function: u64,
 }
 
 impl<'a> Sections<'a> {
@@ -137,7 +141,12 @@ impl<'a> Sections<'a> {
         if !bytes.starts_with(b"\0asm") {
             return Err("it does not start with the WebAssembly magic number".to_owned());
         }
-        let mut sections = Self { manifests: Vec::new(), exports: Vec::new(), tables_grow: false };
+        let mut sections = Self {
+            manifests: Vec::new(),
+            exports: Vec::new(),
+            tables_grow: false,
+            largest_function: 0,
+        };
         let mut depth = 0usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|e| e.to_string())? {
@@ -156,6 +165,10 @@ impl<'a> Sections<'a> {
                         let maximum = table.map_err(|e| e.to_string())?.ty.maximum;
                         sections.tables_grow |= maximum.is_none_or(|m| m > TABLE_ELEMENTS as u64);
                     }
+                }
+                Payload::CodeSectionEntry(body) => {
+                    let size = body.as_bytes().len() as u64;
+                    sections.largest_function = sections.largest_function.max(size);
                 }
                 Payload::ComponentExportSection(exports) if depth == 0 => {
                     for export in exports {

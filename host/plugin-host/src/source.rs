@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,14 +64,23 @@ impl Source {
         }
     }
 
-    pub(crate) fn read(&self) -> Result<Cow<'_, [u8]>, LoadError> {
-        match self {
-            Self::File(path) | Self::Pinned { path, .. } => std::fs::read(path)
-                .map(Cow::Owned)
-                .map_err(|source| LoadError::Read { path: path.display().to_string(), source }),
-            Self::Embedded(plugin) => Ok(Cow::Borrowed(plugin.component)),
-            Self::Bytes { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+    /// Its bytes, of which there may be `most`.
+    pub(crate) fn read(&self, most: u64) -> Result<Cow<'_, [u8]>, LoadError> {
+        let (bytes, size) = match self {
+            Self::File(path) | Self::Pinned { path, .. } => {
+                let (bytes, size) = read_file(path, most)?;
+                (Cow::Owned(bytes), size)
+            }
+            Self::Embedded(plugin) => {
+                (Cow::Borrowed(plugin.component), plugin.component.len() as u64)
+            }
+            Self::Bytes { bytes, .. } => (Cow::Borrowed(bytes.as_slice()), bytes.len() as u64),
+        };
+        if size > most {
+            let (plugin, part, limit) = (self.label(), "the component", "component_size");
+            return Err(LoadError::TooLarge { plugin, part, size, most, limit });
         }
+        Ok(bytes)
     }
 
     /// The digest of `bytes`, which were read from this source.
@@ -85,6 +96,32 @@ impl Source {
             _ => Ok(found.into()),
         }
     }
+}
+
+/// The bytes of a plugin file, unless there are more than `most`, and how many
+/// there are.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<(Vec<u8>, u64), LoadError> {
+    let read = || -> io::Result<_> {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        if size <= most {
+            file.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        }
+        // A file that grows, or a pipe, has more than it said.
+        let size = size.max(bytes.len() as u64);
+        Ok((bytes, size))
+    };
+    read().map_err(|source| unreadable(path, source))
+}
+
+/// Why a plugin file has no bytes.
+fn unreadable(path: &Path, source: io::Error) -> LoadError {
+    let shown = path.display().to_string();
+    if source.kind() != io::ErrorKind::NotFound {
+        return LoadError::Read { path: shown, source };
+    }
+    LoadError::Missing { path: shown, from: std::env::current_dir().unwrap_or_default() }
 }
 
 /// `sha256:` and 64 hexadecimal digits.

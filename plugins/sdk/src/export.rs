@@ -105,7 +105,7 @@ macro_rules! __export {
             const TEXT: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));
 
             #[expect(unsafe_code, reason = "a custom section has no safe spelling")]
-            #[used]
+            // Not `#[used]`, which would put it into the guest's memory, too.
             #[unsafe(link_section = "consort:manifest")]
             static MANIFEST: [u8; TEXT.len()] =
                 *include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $manifest));

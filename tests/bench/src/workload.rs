@@ -81,8 +81,9 @@ pub(crate) fn chain(tasks: usize, relay: &Path) -> Value {
 /// A workflow read, compiled and given its plugins, ready to be run.
 pub(crate) async fn prepare(engine: &Engine, workflow: &Value) -> Result<Run, Failure> {
     let problems = |problems: Vec<_>| format!("the workload is not valid: {problems:?}");
-    let document = parse(&workflow.to_string(), Format::Json).map_err(problems)?;
-    let plan = compile(document, engine.known()).map_err(problems)?;
+    let text = workflow.to_string();
+    let document = parse(&text, Format::Json).map_err(problems)?;
+    let plan = compile(document, engine.known(), consort_engine::now()).map_err(problems)?;
     Ok(engine.prepare(plan, POLICY).await.map_err(problems)?)
 }
 

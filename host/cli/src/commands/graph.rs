@@ -4,12 +4,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use consort_core::plan::{Known, Plan, compile};
+use consort_core::plan::{Known, Plan};
 use consort_core::problem::{Problem, nearest};
-use consort_core::spec::{
-    AgentDoc, DependencyDoc, Document as Workflow, OnFailureDoc, TaskDoc, TransformDoc,
-};
-use serde_json::{Map, Value};
 
 use crate::diagnose;
 use crate::document::Document;
@@ -58,8 +54,7 @@ enum PictureFormat {
 /// Carries the command out.
 pub(crate) fn graph(args: &GraphArgs) -> Result<Exit, CommandError> {
     let document = Document::read(&args.file)?;
-    let plan = plan(&document)
-        .map_err(|problems| diagnose::problems(&document.name, &document.text, problems))?;
+    let plan = plan(&document).map_err(|problems| diagnose::problems(&document, problems))?;
     let picture = match &args.task {
         None => Picture::of_plan(&plan),
         Some(id) => {
@@ -91,64 +86,9 @@ fn no_such_task(plan: &Plan, id: &str) -> CommandError {
     }
 }
 
+/// The plan, with every agent and plugin that the workflow names taken for
+/// known: what it is for need not be here.
 fn plan(document: &Document) -> Result<Plan, Vec<Problem>> {
-    let workflow = document.parse()?;
-    let known = everything_named(&workflow);
-    compile(workflow, &known)
-}
-
-/// Takes every agent and plugin that a workflow names for known.
-fn everything_named(workflow: &Workflow) -> Known {
-    let mut names = Names::default();
-    for task in &workflow.tasks {
-        names.add_task(&task.doc);
-    }
-    let mut known = Known {
-        default_agent: Some(DEFAULT_AGENT.to_owned()),
-        transformers: names.transformers,
-        ..Known::default()
-    };
-    known.adapters.extend(workflow.agents.values().map(|agent| agent.adapter.clone()));
-    names.agents.push(DEFAULT_AGENT.to_owned());
-    known.agents.extend(names.agents.into_iter().map(|name| (name.clone(), agent(name))));
-    known
-}
-
-fn agent(adapter: String) -> AgentDoc {
-    AgentDoc { adapter, url: None, config: Map::new(), limits: Map::new(), max_concurrency: None }
-}
-
-/// Names that tasks refer to.
-#[derive(Default)]
-struct Names {
-    agents: Vec<String>,
-    transformers: Vec<String>,
-}
-
-impl Names {
-    fn add_task(&mut self, task: &TaskDoc) {
-        self.agents.extend(task.agent.clone());
-        if let Some(OnFailureDoc::Fallback(rule)) = &task.on_failure {
-            self.agents.extend(rule.fallback.iter().cloned());
-        }
-        self.add_transforms(&task.transform);
-        for dependency in task.depends_on.iter().flatten() {
-            if let DependencyDoc::Edge(edge) = dependency {
-                self.add_transforms(&edge.transform);
-            }
-        }
-        // What cannot be read as a step is the compiler's to report.
-        for step in task.steps.iter().flatten() {
-            if let Ok(step) = serde_json::from_value::<TaskDoc>(Value::clone(step)) {
-                self.add_task(&step);
-            }
-        }
-    }
-
-    fn add_transforms(&mut self, transforms: &[TransformDoc]) {
-        self.transformers.extend(transforms.iter().map(|transform| match transform {
-            TransformDoc::Name(name) => name.clone(),
-            TransformDoc::Configured(used) => used.transformer.clone(),
-        }));
-    }
+    let default_agent = Some(DEFAULT_AGENT.to_owned());
+    document.compile(&Known { default_agent, anything: true, ..Known::default() })
 }

@@ -38,7 +38,10 @@ pub(crate) struct PluginInspectArgs {
 pub(crate) fn plugin_inspect(args: &PluginInspectArgs) -> Result<Exit, CommandError> {
     let catalog = args.plugins.catalog()?;
     let found = find(&catalog, &args.plugin).map_err(|error| {
-        CommandError::invalid(error.to_string()).hint("'consort plugin list' shows those installed")
+        let hint = error
+            .hint()
+            .unwrap_or_else(|| "'consort plugin list' shows those installed".to_owned());
+        CommandError::invalid(error.to_string()).hint(hint)
     })?;
     let text =
         if args.json { format!("{:#}\n", as_json(&found)) } else { harmless(&describe(&found)) };

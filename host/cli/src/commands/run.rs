@@ -1,23 +1,25 @@
 //! `consort run`: carries a workflow out and shows what came of it.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use consort_core::plan::compile;
 use consort_core::scheduler::Status;
 use consort_engine::{CancellationToken, Engine, Report, Run};
 use consort_plugin_host::egress::Rule;
 use serde_json::{Map, Value, json};
 
+use crate::approvals::{Answer, Asker};
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, engine};
+use crate::host::{HostArgs, engine, prepare};
 use crate::inputs::{Setting, inputs};
 use crate::secrets::SecretArg;
 use crate::terminal::{harmless, print, tell};
-use crate::watch::{Show, watcher};
-use crate::{diagnose, outcome, process};
+use crate::watch::{Screen, Show};
+use crate::{approvals, diagnose, outcome, process};
 
 /// Run a workflow and print its results
 #[derive(Debug, Args)]
@@ -26,7 +28,9 @@ Examples:
   consort run flow.yaml
   consort run flow.yaml --set topic=tea --set text=@article.txt
   consort run flow.yaml --policy critical-path --concurrency 8
+  consort run flow.yaml --policy priority --policy-config '{\"ageing\": 5}'
   consort run flow.yaml --secret OPENAI_API_KEY --json > report.json
+  consort run release.yaml --answer review=true
   generate | consort run - --quiet
 
 Whoever runs a workflow is its operator: agents may reach the URLs that the file names.
@@ -59,6 +63,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME[=env:VAR|file:PATH]")]
     secret: Vec<SecretArg>,
 
+    /// Answer a task that waits for a person: true, false, or any JSON as its
+    /// result [default: ask on the terminal]
+    #[arg(long, value_name = "TASK=JSON")]
+    answer: Vec<Answer>,
+
     /// Print one JSON object: {run_id, status, tasks, metrics}
     #[arg(long)]
     json: bool,
@@ -77,7 +86,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CommandError> {
     carry_out(args).inspect_err(|error| {
         if args.json {
             let status = if error.exit() == Exit::Invalid { "invalid" } else { "failed" };
-            let report = json!({"status": status, "problems": error.problems()});
+            let report = json!({"status": status, "problems": error.findings()});
             // The error itself is shown in any case.
             let _ = print(&format!("{report:#}\n"));
         }
@@ -90,18 +99,19 @@ fn carry_out(args: &RunArgs) -> Result<Exit, CommandError> {
     }
     process::allow_many_files();
     let document = Document::read(&args.file)?;
-    let engine = set_up(args)?;
+    let (engine, policy) = set_up(args)?;
     let runtime = process::runtime()?;
     let stop = CancellationToken::new();
-    runtime.spawn(process::obey_signals(stop.clone()));
+    process::obey_signals(&runtime, stop.clone());
     let ended = runtime.block_on(async {
         let (run, inputs) = tokio::select! {
-            prepared = prepare(args, &document, &engine) => prepared?,
+            ready = make_ready(args, &document, &engine, &policy) => ready?,
             () = stop.cancelled() => return Ok(None),
         };
         let last = outcome::last_tasks(run.plan());
         let show = Show { quiet: args.quiet, json: args.json, verbose: args.verbose };
-        Ok(Some((run.execute(inputs, watcher(show), stop.clone()).await, last)))
+        let asker = Arc::new(Asker::new(Screen::new(show), run.control()));
+        Ok(Some((run.execute(inputs, asker, stop.clone()).await, last)))
     });
     runtime.shutdown_background();
     let Some((report, last)) = ended? else {
@@ -118,8 +128,8 @@ fn carry_out(args: &RunArgs) -> Result<Exit, CommandError> {
     })
 }
 
-fn set_up(args: &RunArgs) -> Result<Engine, CommandError> {
-    let mut setup = args.host.setup()?;
+fn set_up(args: &RunArgs) -> Result<(Engine, Document), CommandError> {
+    let (mut setup, policy) = args.host.setup()?;
     let config = &mut setup.config;
     config.concurrency = args.concurrency.or(config.concurrency);
     config.network.allow.extend(args.allow.iter().cloned());
@@ -127,23 +137,30 @@ fn set_up(args: &RunArgs) -> Result<Engine, CommandError> {
     for secret in &args.secret {
         secret.apply(&mut config.secrets)?;
     }
-    engine(setup)
+    Ok((engine(setup)?, policy))
 }
 
-async fn prepare(
+async fn make_ready(
     args: &RunArgs,
     document: &Document,
     engine: &Engine,
+    policy: &Document,
 ) -> Result<(Run, Map<String, Value>), CommandError> {
-    let invalid = |problems| diagnose::problems(&document.name, &document.text, problems);
-    let plan =
-        document.parse().and_then(|parsed| compile(parsed, engine.known())).map_err(invalid)?;
+    let invalid = |problems| diagnose::problems(document, problems);
+    let plan = document.compile(engine.known()).map_err(invalid)?;
+    if !args.quiet {
+        diagnose::warn(document, plan.warnings.clone());
+    }
     let inputs = inputs(&args.set, &plan)?;
-    let run = engine.prepare(plan, &args.host.policy).await.map_err(invalid)?;
+    approvals::check(&args.answer, &plan, approvals::somebody_is_there())?;
+    let mut run = prepare(engine, plan, document, policy).await?;
+    for Answer { task, value } in &args.answer {
+        run.answer(task.as_str(), value.clone());
+    }
     Ok((run, inputs))
 }
 
-fn show(args: &RunArgs, report: &Report, last: &[usize]) -> Result<(), CommandError> {
+fn show(args: &RunArgs, report: &Report, last: &HashSet<Arc<str>>) -> Result<(), CommandError> {
     if args.json {
         let json = serde_json::to_string_pretty(report).map_err(|error| {
             CommandError::failed(format!("could not write the report: {error}"))

@@ -1,18 +1,17 @@
 //! `consort validate`: everything a run would find wrong before its first task.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use consort_core::plan::compile;
 use consort_engine::Engine;
 use consort_plugin_host::egress::Secret;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::diagnose;
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, engine};
+use crate::host::{HostArgs, engine, prepare};
 use crate::process::runtime;
 use crate::terminal::{complain, print};
 
@@ -39,14 +38,26 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "NAME")]
     secret: Vec<String>,
 
-    /// Print one JSON object: {valid, files: [{file, valid, tasks, problems}]}
+    /// Take a workflow with warnings for not valid
+    #[arg(long)]
+    deny_warnings: bool,
+
+    /// Print one list of what is wrong with all files, empty when all is well:
+    /// [{code, severity, message, file, path, line, column, hint}]
     #[arg(long)]
     json: bool,
 }
 
+/// What became of one file.
+struct Checked {
+    tasks: usize,
+    /// What is legal but surely wrong.
+    warnings: Option<CommandError>,
+}
+
 /// Carries the command out.
 pub(crate) fn validate(args: &ValidateArgs) -> Result<Exit, CommandError> {
-    let mut setup = args.host.setup()?;
+    let (mut setup, policy) = args.host.setup()?;
     let configured = std::mem::take(&mut setup.config.secrets);
     for name in configured.into_keys().chain(args.secret.iter().cloned()) {
         let stand_in = Secret::new("stand-in").expect("a word without control characters");
@@ -54,45 +65,52 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<Exit, CommandError> {
     }
     let engine = engine(setup)?;
     let runtime = runtime()?;
-    let mut reports = Vec::with_capacity(args.files.len());
+    let mut findings: Vec<Value> = Vec::new();
     let mut exit = Exit::Success;
     for file in &args.files {
-        let report = match check(&engine, &runtime, &args.host.policy, file) {
-            Ok(tasks) => {
-                if !args.json {
-                    let plural = if tasks == 1 { "" } else { "s" };
-                    print(&format!("{}: valid, {tasks} task{plural}\n", file.display()))?;
-                }
-                json!({"file": file.display().to_string(), "valid": true, "tasks": tasks, "problems": []})
-            }
-            Err(error) => {
-                exit = Exit::Invalid;
-                complain(&error);
-                json!({"file": file.display().to_string(), "valid": false, "problems": error.problems()})
-            }
+        let checked = check(&engine, &runtime, &policy, file);
+        let wrong = match &checked {
+            Ok(checked) => checked.warnings.as_ref(),
+            Err(error) => Some(error),
         };
-        reports.push(report);
+        let valid = checked.is_ok() && (wrong.is_none() || !args.deny_warnings);
+        if !valid {
+            exit = Exit::Invalid;
+        }
+        if args.json {
+            findings.extend(wrong.into_iter().flat_map(CommandError::findings));
+            continue;
+        }
+        if let Some(wrong) = wrong {
+            complain(wrong);
+        }
+        if let (true, Ok(Checked { tasks, .. })) = (valid, &checked) {
+            let plural = if *tasks == 1 { "" } else { "s" };
+            print(&format!("{}: valid, {tasks} task{plural}\n", file.display()))?;
+        }
     }
     if args.json {
-        let valid = exit == Exit::Success;
-        let report: Value = json!({"valid": valid, "files": reports});
-        print(&format!("{report:#}\n"))?;
+        print(&format!("{:#}\n", Value::Array(findings)))?;
     }
     Ok(exit)
 }
 
-/// Does everything to one file but run it; returns how many tasks there are.
+/// Does everything to one file but run it.
 fn check(
     engine: &Engine,
     runtime: &Runtime,
-    policy: &str,
-    file: &std::path::Path,
-) -> Result<usize, CommandError> {
+    policy: &Document,
+    file: &Path,
+) -> Result<Checked, CommandError> {
     let document = Document::read(file)?;
-    let plan = document
-        .parse()
-        .and_then(|workflow| compile(workflow, engine.known()))
-        .and_then(|plan| runtime.block_on(engine.prepare(plan, policy)))
-        .map_err(|problems| diagnose::problems(&document.name, &document.text, problems))?;
-    Ok(plan.plan().tasks.len())
+    let invalid = |problems| diagnose::problems(&document, problems);
+    let mut plan = document.compile(engine.known()).map_err(invalid)?;
+    let warnings = std::mem::take(&mut plan.warnings);
+    let warnings = (!warnings.is_empty()).then(|| invalid(warnings));
+    let tasks = plan.tasks.len();
+    match (runtime.block_on(prepare(engine, plan, &document, policy)), warnings) {
+        (Ok(_), warnings) => Ok(Checked { tasks, warnings }),
+        (Err(errors), Some(warnings)) => Err(warnings.and(errors)),
+        (Err(errors), None) => Err(errors),
+    }
 }

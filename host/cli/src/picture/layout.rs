@@ -479,7 +479,7 @@ mod tests {
             default_agent: Some("a".to_owned()),
             ..Known::default()
         };
-        Picture::of_plan(&compile(document, &known).unwrap())
+        Picture::of_plan(&compile(document, &known, 0).unwrap())
     }
 
     fn apart(a: &Rect, b: &Rect) -> bool {

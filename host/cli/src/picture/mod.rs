@@ -108,11 +108,11 @@ impl Picture {
             let task = plan.task(ix);
             let agent = match &task.work {
                 Work::Agents(agents) => agents.first().map(|agent| agent.0 as usize),
-                Work::Join => None,
+                Work::Join | Work::Approval => None,
             };
             picture.nodes.push(Node {
                 id: task.id.clone(),
-                kind: task.kind.clone(),
+                kind: task.settings.kind.clone(),
                 agent,
                 description: task.description.source().clone(),
                 frame: None,

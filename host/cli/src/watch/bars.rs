@@ -3,7 +3,8 @@
 //! What happens is only noted; a thread of its own draws ten times a second, so
 //! that drawing never holds up the run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -26,7 +27,7 @@ const MOST_LINES: usize = 10_000;
 const BETWEEN_DRAWINGS: Duration = Duration::from_millis(100);
 
 /// Draws on standard error.
-pub(super) struct Bars {
+pub(crate) struct Bars {
     verbose: bool,
     board: Arc<Mutex<Board>>,
     painter: Mutex<Option<Painter>>,
@@ -47,9 +48,14 @@ struct Board {
     /// By id; whoever started first is drawn first.
     running: HashMap<Arc<str>, Running>,
     started: u64,
+    /// Questions that wait for an answer.
+    asking: HashSet<Arc<str>>,
+    paused: bool,
     /// To be written above the bars.
     lines: Vec<String>,
     dropped: usize,
+    /// A question that has the screen for itself.
+    prompt: Option<String>,
 }
 
 struct Running {
@@ -71,10 +77,16 @@ impl Bars {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(BETWEEN_DRAWINGS) {
                 easel.draw(&mut lock(&drawn));
             }
+            lock(&drawn).prompt = None;
             easel.draw(&mut lock(&drawn));
             easel.clear();
         });
         Self { verbose, board, painter: Mutex::new(Some(Painter { stop, thread })) }
+    }
+
+    /// Gives the screen to a question, or takes it back.
+    pub(super) fn prompt(&self, question: Option<String>) {
+        lock(&self.board).prompt = question;
     }
 }
 
@@ -120,15 +132,37 @@ impl Board {
                 self.running.remove(*task);
                 self.say(event, verbose);
             }
+            RunEvent::FannedOut { items, .. } => {
+                self.tasks += *items as usize;
+                self.say(event, verbose);
+            }
+            RunEvent::Added { .. } => {
+                self.tasks += 1;
+                if self.tasks <= FEW_TASKS {
+                    self.say(event, verbose);
+                }
+            }
+            RunEvent::Asked { task, .. } => {
+                self.asking.insert((*task).clone());
+                self.say(event, verbose);
+            }
+            RunEvent::Paused | RunEvent::Resumed => {
+                self.paused = matches!(event, RunEvent::Paused);
+                self.say(event, verbose);
+            }
             RunEvent::TaskFinished { task, status, .. } => {
                 self.running.remove(*task);
+                self.asking.remove(*task);
                 self.finished += 1;
                 self.failed += usize::from(*status == Status::Failed);
                 if self.tasks <= FEW_TASKS || *status == Status::Failed {
                     self.say(event, verbose);
                 }
             }
-            RunEvent::Log { .. } | RunEvent::PolicyFault { .. } => self.say(event, verbose),
+            RunEvent::Log { .. }
+            | RunEvent::NotAdded { .. }
+            | RunEvent::PolicyFault { .. }
+            | RunEvent::PolicyRested { .. } => self.say(event, verbose),
             RunEvent::RunFinished { .. } => {}
         }
     }
@@ -149,6 +183,8 @@ struct Easel {
     whole: ProgressBar,
     rows: Vec<ProgressBar>,
     row: ProgressStyle,
+    /// The question on the screen.
+    prompt: Option<String>,
 }
 
 impl Easel {
@@ -156,10 +192,14 @@ impl Easel {
         let bars = MultiProgress::new();
         let whole = bars.add(ProgressBar::new(0));
         whole.set_style(template("{bar:24.green} {pos}/{len}  {msg}"));
-        Self { bars, whole, rows: Vec::new(), row: template("{spinner:.cyan} {msg}") }
+        let row = template("{spinner:.cyan} {msg}");
+        Self { bars, whole, rows: Vec::new(), row, prompt: None }
     }
 
     fn draw(&mut self, board: &mut Board) {
+        if self.ask(board.prompt.as_deref()) {
+            return;
+        }
         for line in board.lines.drain(..) {
             let _ = self.bars.println(line);
         }
@@ -186,7 +226,27 @@ impl Easel {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
-        self.whole.set_message(format!("{} running{failed}", board.running.len()));
+        let asking = match board.asking.len() {
+            0 => String::new(),
+            asking => format!(", {asking} asking"),
+        };
+        let paused = if board.paused { ", paused" } else { "" };
+        let running = board.running.len();
+        self.whole.set_message(format!("{running} running{asking}{failed}{paused}"));
+    }
+
+    /// Puts a question in the place of the bars; whether there is one. Lines
+    /// wait until it is answered, so that it stays where it is.
+    fn ask(&mut self, prompt: Option<&str>) -> bool {
+        if self.prompt.as_deref() != prompt {
+            self.prompt = prompt.map(str::to_owned);
+            if let Some(prompt) = prompt {
+                let _ = self.bars.clear();
+                // Where nobody listens, nobody answers either.
+                let _ = write!(std::io::stderr().lock(), "{prompt}");
+            }
+        }
+        prompt.is_some()
     }
 
     fn clear(&mut self) {
@@ -221,7 +281,11 @@ fn mark(event: &RunEvent<'_>) -> StyledObject<char> {
         RunEvent::TaskFinished { status: Status::Succeeded, .. } => style('✓').green(),
         RunEvent::TaskFinished { status: Status::Failed, .. } => style('✗').red(),
         RunEvent::TaskFinished { .. } => style('–').dim(),
-        RunEvent::Retrying { .. } | RunEvent::PolicyFault { .. } => style('!').yellow(),
+        RunEvent::Retrying { .. }
+        | RunEvent::NotAdded { .. }
+        | RunEvent::PolicyFault { .. }
+        | RunEvent::PolicyRested { .. } => style('!').yellow(),
+        RunEvent::Asked { .. } => style('?').cyan(),
         _ => style(' '),
     };
     mark.for_stderr()

@@ -8,7 +8,7 @@ mod bars;
 mod lines;
 mod words;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use consort_engine::Watcher;
@@ -30,15 +30,46 @@ pub(crate) struct Show {
     pub(crate) verbose: bool,
 }
 
-/// The watcher for these wishes and for where standard error goes.
-pub(crate) fn watcher(show: Show) -> Arc<dyn Watcher> {
-    if show.quiet {
-        Arc::new(Nobody)
-    } else if std::io::stderr().is_terminal() {
-        Arc::new(Bars::new(show.verbose))
-    } else if show.json && !show.verbose {
-        Arc::new(Nobody)
-    } else {
-        Arc::new(Lines::new(show.verbose))
+/// Where a run is shown. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Screen {
+    /// Bars, which make room for a question.
+    Bars(Arc<Bars>),
+    /// Anything else.
+    Other(Arc<dyn Watcher>),
+}
+
+impl Screen {
+    /// The screen for these wishes and for where standard error goes.
+    pub(crate) fn new(show: Show) -> Self {
+        if show.quiet {
+            Self::Other(Arc::new(Nobody))
+        } else if std::io::stderr().is_terminal() {
+            Self::Bars(Arc::new(Bars::new(show.verbose)))
+        } else if show.json && !show.verbose {
+            Self::Other(Arc::new(Nobody))
+        } else {
+            Self::Other(Arc::new(Lines::new(show.verbose)))
+        }
+    }
+
+    pub(crate) fn watcher(&self) -> &dyn Watcher {
+        match self {
+            Self::Bars(bars) => &**bars,
+            Self::Other(watcher) => &**watcher,
+        }
+    }
+
+    /// Puts a question that is answered on the keyboard, until there is another
+    /// or none.
+    pub(crate) fn prompt(&self, question: Option<String>) {
+        match (self, question) {
+            (Self::Bars(bars), question) => bars.prompt(question),
+            (Self::Other(_), Some(question)) => {
+                // Where nobody listens, nobody answers either.
+                let _ = write!(std::io::stderr().lock(), "{question}");
+            }
+            (Self::Other(_), None) => {}
+        }
     }
 }

@@ -33,6 +33,26 @@ pub(super) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         RunEvent::PolicyFault { plugin, message } => {
             format!("policy {plugin} could not score, the built-in order decides: {message}")
         }
+        RunEvent::PolicyRested { plugin, rest } => {
+            format!("policy {plugin} keeps failing and is not asked for {}", seconds(*rest))
+        }
+        RunEvent::FannedOut { task, items } => format!("{task} is done for {items} items"),
+        RunEvent::Asked { task, question, until } => {
+            let until = until.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+            let until = until.map(|at| format!(" (until {})", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+            format!("{task} asks{}: {question}", until.unwrap_or_default())
+        }
+        RunEvent::Added { task, by } => match by {
+            Some(by) => format!("{task} added by {by}"),
+            None => format!("{task} added"),
+        },
+        RunEvent::NotAdded { task, by, held, why } => {
+            let by = by.map(|by| format!(", which {by} wanted,")).unwrap_or_default();
+            let what = if *held { "held back" } else { "not added" };
+            format!("{task}{by} is {what}: {why}")
+        }
+        RunEvent::Paused => "paused: nothing starts".to_owned(),
+        RunEvent::Resumed => "the run goes on".to_owned(),
         RunEvent::TaskFinished { task, status, error, elapsed } => {
             let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
             format!("{task} {} after {}{why}", status_name(*status), seconds(*elapsed))

@@ -113,3 +113,43 @@ fn examples_that_need_a_server_are_valid() {
         consort(&["validate", "07-openai.yaml", "08-http-json.yaml", "--secret", "OPENAI_API_KEY"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
+
+#[test]
+fn a_fan_out_is_reduced() {
+    let report = run(&["09-fan-out.yaml", "--set", "text=@texts/chemical-history-of-a-candle.txt"]);
+    let tasks = &report["tasks"];
+    let items = tasks["keywords"]["items"].as_u64().expect("a number");
+    assert!(items > 3, "{items}");
+    assert_eq!(tasks["keywords"]["output"].as_array().expect("a list").len() as u64, items);
+    assert_eq!(tasks["keywords[0]"]["status"], "succeeded");
+    let common = tasks["common"]["output"].as_str().expect("text");
+    assert!(common.contains("light: 2 paragraphs"), "{common}");
+}
+
+#[test]
+fn conditions_choose_a_way() {
+    let long = run(&["10-conditions.yaml", "--set", "text=@texts/moby-dick.txt"]);
+    assert_eq!(long["tasks"]["summary"]["status"], "succeeded");
+    let short = run(&["10-conditions.yaml", "--set", "text=Call me Ishmael."]);
+    assert_eq!(short["tasks"]["summary"]["error"]["kind"], "condition");
+    assert_eq!(short["tasks"]["note"]["output"], "3 words. Call me Ishmael.");
+}
+
+#[test]
+fn a_person_approves() {
+    let report = run(&["11-approval.yaml", "--answer", "review=true"]);
+    assert_eq!(report["tasks"]["review"]["output"], true);
+    assert_eq!(report["tasks"]["second_opinion"]["error"]["kind"], "total-timeout");
+    let answers = ["--answer", "review=true", "--answer", "second_opinion=\"well done\""];
+    let report = run(&[&["11-approval.yaml"][..], &answers].concat());
+    let published = report["tasks"]["publish"]["output"].as_str().expect("text");
+    assert!(published.ends_with(" (well done)."), "{published}");
+}
+
+#[test]
+fn equal_tasks_share_a_result() {
+    let report = run(&["12-limits.yaml", "--concurrency", "1"]);
+    assert_eq!(report["metrics"]["cached"], 1);
+    let output = |id: &str| report["tasks"][id]["output"].clone();
+    assert_eq!(output("summary"), output("again"));
+}

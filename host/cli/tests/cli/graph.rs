@@ -50,7 +50,7 @@ fn problems_are_shown_and_nothing_is_drawn() {
     );
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("a -> b -> a"), "{}", ran.err);
-    assert!(ran.err.contains("<stdin>:1:26 at [0].depends_on"), "{}", ran.err);
+    assert!(ran.err.contains("[<stdin>:1:38]"), "{}", ran.err);
 }
 
 #[test]

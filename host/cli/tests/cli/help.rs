@@ -9,6 +9,7 @@ fn every_command_explains_itself_with_an_example() {
         &["validate"],
         &["run"],
         &["graph"],
+        &["schema"],
         &["plugin"],
         &["plugin", "list"],
         &["plugin", "inspect"],
@@ -18,6 +19,14 @@ fn every_command_explains_itself_with_an_example() {
         let example = format!("  consort {}", command.join(" "));
         let examples = ran.out.split("Examples:").nth(1).unwrap_or_default();
         assert!(examples.contains(example.trim_end()), "{command:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn the_place_of_compiled_code_is_said() {
+    let ran = consort(&["plugin", "--help"]);
+    for part in ["$CONSORT_CACHE_DIR", "$XDG_CACHE_HOME/consort", "~/.cache/consort", "2 GiB"] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
     }
 }
 

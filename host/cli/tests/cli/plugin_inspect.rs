@@ -50,7 +50,7 @@ fn what_is_no_plugin_is_named_for_what_it_is() {
     fs::write(&file, b"\0asm\x01\0\0\0").expect("writable");
     for (plugin, says) in [
         (file.to_str().expect("UTF-8"), "core module"),
-        ("./no-such.wasm", "could not read"),
+        ("./no-such.wasm", "hint: build the plugin, or correct the path"),
         ("opneai", "did you mean 'openai'"),
         ("jq@000000000000", "jq"),
     ] {

@@ -70,7 +70,7 @@ fn inputs_are_given_as_json_text_or_file() {
     let file = format!("topic=@{}", dir.join("t.txt").display());
     for (set, output) in [
         ("topic=coffee", "About coffee!\n"),
-        ("topic=[1, 2]", "About [1, 2]!\n"),
+        ("topic=[1, 2]", "About [1,2]!\n"),
         (file.as_str(), "About rivers!\n"),
     ] {
         let ran = consort_with(&["run", "-", "-q", "--set", set], CHAIN);
@@ -115,7 +115,7 @@ fn what_is_not_valid_exits_with_2_before_anything_runs() {
     let report = json(&ran.out);
     assert_eq!(report["status"], "invalid");
     assert_eq!(report["problems"][0]["code"], "unknown-agent");
-    assert!(ran.err.contains("<stdin>:1:16"), "{}", ran.err);
+    assert!(ran.err.contains("[<stdin>:1:23]"), "{}", ran.err);
     let ran = consort_with(&["run", "-", "--policy", "critical-paht"], CHAIN);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("did you mean 'critical-path'"), "{}", ran.err);

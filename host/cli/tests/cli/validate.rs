@@ -1,6 +1,8 @@
 //! `consort validate`.
 
-use crate::support::{command, consort, consort_with, expect_file, json};
+use serde_json::json;
+
+use crate::support::{command, consort, consort_with, expect_file, json as parsed, tests_dir};
 
 const CHAIN: &str = "- {task_id: a, agent: echo}\n- {task_id: b, agent: local, depends_on: [a]}\n";
 
@@ -22,21 +24,71 @@ fn every_problem_of_a_file_is_shown_at_its_line_with_a_remedy() {
 fn what_plugins_cannot_be_given_is_found_before_a_run() {
     let ran = consort(&["validate", "validate/misfits.yaml"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
-    expect_file("validate/misfits.err", &ran.err);
+    let here = tests_dir().display().to_string();
+    expect_file("validate/misfits.err", &ran.err.replace(&here, "HERE"));
 }
 
 #[test]
-fn programs_get_one_object_for_all_files() {
-    let ran = consort(&["validate", "graph/chain.yaml", "validate/broken.yaml", "--json"]);
-    assert_eq!(ran.code, 2);
-    let report = json(&ran.out);
-    assert_eq!(report["valid"], false);
-    let broken = &report["files"][1];
-    assert_eq!(broken["file"], "validate/broken.yaml");
-    let problem = &broken["problems"][0];
-    for field in ["code", "severity", "message", "path", "line", "column"] {
-        assert!(!problem[field].is_null(), "{field} of {problem}");
+fn programs_get_one_list_for_all_files() {
+    let files = ["-", "validate/broken.yaml", "no-such.yaml"];
+    let ran = consort_with(&[&["validate", "--json"], &files[..]].concat(), CHAIN);
+    assert_eq!((ran.code, ran.err.as_str()), (2, ""));
+    let report = parsed(&ran.out);
+    let findings = report.as_array().expect("a list");
+    let (missing, broken) = findings.split_last().expect("it is not empty");
+    assert_eq!(broken.len(), 7, "{report:#}");
+    for finding in broken {
+        assert_eq!(finding["file"], "validate/broken.yaml");
+        assert_eq!(finding["severity"], "error");
+        for field in ["code", "message", "path", "line", "column"] {
+            assert!(!finding[field].is_null(), "{field} of {finding}");
+        }
+        assert!(finding.get("hint").is_some(), "{finding}");
     }
+    let duplicate = broken.iter().find(|finding| finding["code"] == "duplicate-id");
+    assert_eq!(duplicate.expect("an id is there twice")["line"], 15);
+    assert_eq!((&missing["code"], &missing["line"]), (&json!("invalid"), &json!(null)));
+}
+
+#[test]
+fn programs_get_an_empty_list_when_all_is_well() {
+    let ran = consort_with(&["validate", "-", "--json"], CHAIN);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "[]\n", ""));
+}
+
+#[test]
+fn warnings_are_shown_and_fail_only_where_they_are_denied() {
+    let workflow = "- {task_id: a, agent: echo, timeout: 0}\n";
+    let ran = consort_with(&["validate", "-"], workflow);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "-: valid, 1 task\n"));
+    assert!(ran.err.starts_with("warning[zero-timeout]: "), "{}", ran.err);
+    assert!(ran.err.ends_with("<stdin>: 1 warning\n"), "{}", ran.err);
+    let denied = consort_with(&["validate", "-", "--deny-warnings"], workflow);
+    assert_eq!((denied.code, denied.out.as_str()), (2, ""));
+    let listed = consort_with(&["validate", "-", "--json"], workflow);
+    assert_eq!((listed.code, listed.err.as_str()), (0, ""));
+    assert_eq!(parsed(&listed.out)[0]["severity"], "warning");
+}
+
+#[test]
+fn colours_are_for_those_who_ask() {
+    let plain = consort(&["validate", "validate/broken.yaml"]);
+    assert!(!plain.err.contains('\u{1b}'), "{}", plain.err);
+    let mut forced = command(&["validate", "validate/broken.yaml"]);
+    let forced = forced.env("CLICOLOR_FORCE", "1").output().expect("the binary runs");
+    assert!(
+        forced.stderr.starts_with(b"\x1b[31merror["),
+        "{}",
+        String::from_utf8_lossy(&forced.stderr)
+    );
+}
+
+#[test]
+fn the_schema_is_the_published_one() {
+    let ran = consort(&["schema"]);
+    let published = crate::support::tests_dir().join("../../../core/workflow.schema.json");
+    let published = std::fs::read_to_string(published).expect("it can be read");
+    assert_eq!((ran.code, ran.out), (0, published));
 }
 
 #[test]
@@ -64,7 +116,7 @@ fn the_host_configuration_defines_agents_wherever_it_is_named() {
         consort_with(&["validate", "-", "--config", "validate/host/consort.yaml"], workflow);
     assert_eq!(named.code, 0, "{}", named.err);
     let mut found = command(&["validate", "../somebody.yaml"]);
-    let dir = crate::support::tests_dir().join("validate/host");
+    let dir = tests_dir().join("validate/host");
     let output = found.current_dir(dir).output().expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,127 +1,249 @@
 //! From one field as written to the value the plan works with. Each function
 //! reports what is out of range and goes on with a value that will do.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use super::{Deadline, Resources};
+use serde_json::{Map, Value};
+
+use super::{Budget, Deadline, Resources};
 use crate::problem::Problem;
-use crate::retry::RetryPolicy;
-use crate::spec::{JitterDoc, ResourcesDoc, RetryDoc};
+use crate::retry::{Backoff, RetryPolicy};
+use crate::spec::limits::{MAX_NAME, MAX_SECONDS};
+use crate::spec::{
+    BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, ResourcesDoc, RetryDoc, brief,
+};
 
-/// A year: more than any span in a workflow can mean.
-const MAX_SECONDS: f64 = 366.0 * 86_400.0;
+/// Where a field stands, spelled out only if there is something to report:
+/// called with the name of a field within it, or with nothing.
+pub(super) type At<'a> = &'a dyn Fn(&str) -> String;
 
-/// Seconds as written, to milliseconds.
-pub(super) fn millis(seconds: f64, path: &str, problems: &mut Vec<Problem>) -> u64 {
-    if (0.0..=MAX_SECONDS).contains(&seconds) {
-        return (seconds * 1_000.0).round() as u64;
-    }
-    problems.push(
-        Problem::error("out-of-range", path, format!("{seconds} is not a time in seconds"))
-            .hint("give a number from 0 to 31622400 (a year)"),
-    );
-    0
+fn out_of_range(path: String, message: String, hint: &str) -> Problem {
+    Problem::error("out-of-range", path, message).hint(hint)
 }
 
-pub(super) fn priority(value: i64, path: &str, problems: &mut Vec<Problem>) -> u8 {
+/// Seconds as written, to milliseconds.
+pub(super) fn millis(
+    seconds: f64,
+    at: impl FnOnce() -> String,
+    findings: &mut Findings,
+) -> Option<u64> {
+    if (0.0..=MAX_SECONDS).contains(&seconds) {
+        return Some((seconds * 1_000.0).round() as u64);
+    }
+    let hint = format!("give a number from 0 to {MAX_SECONDS} (a year)");
+    let message = match seconds.abs() < 1e15 {
+        true => format!("{seconds} is not a time in seconds"),
+        false => format!("{seconds:e} is not a time in seconds"),
+    };
+    findings.push(out_of_range(at(), message, &hint));
+    None
+}
+
+/// A limit of time, to milliseconds. One of 0 is surely not meant.
+pub(super) fn timeout(
+    seconds: f64,
+    at: impl Fn() -> String,
+    findings: &mut Findings,
+) -> Option<u64> {
+    let millis = millis(seconds, &at, findings);
+    if seconds == 0.0 {
+        let message = "a timeout of 0 is over before anything can happen";
+        let problem = Problem::error("zero-timeout", at(), message);
+        findings.warn(problem.hint("leave it out, or give the seconds it may take"));
+    }
+    millis
+}
+
+pub(super) fn priority(value: i64, at: impl FnOnce() -> String, findings: &mut Findings) -> u8 {
     match u8::try_from(value) {
         Ok(priority @ 1..=10) => priority,
         _ => {
-            problems.push(
-                Problem::error("out-of-range", path, format!("{value} is not a priority"))
-                    .hint("priorities go from 1 to 10, 10 first"),
-            );
+            let hint = "priorities go from 1 to 10, 10 first";
+            findings.push(out_of_range(at(), format!("{value} is not a priority"), hint));
             5
         }
     }
 }
 
-pub(super) fn retry(doc: &RetryDoc, path: &str, problems: &mut Vec<Problem>) -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
-    if let Some(max_attempts) = doc.max_attempts {
-        if !(1..=1_000).contains(&max_attempts) {
-            problems.push(
-                Problem::error(
-                    "out-of-range",
-                    format!("{path}.max_attempts"),
-                    format!("{max_attempts} is not a number of attempts"),
-                )
-                .hint("give a number from 1 to 1000; the first attempt counts"),
-            );
+/// A number from 1 to what fits.
+pub(super) fn count(value: u64, at: impl FnOnce() -> String, findings: &mut Findings) -> u32 {
+    match u32::try_from(value) {
+        Ok(count @ 1..) => count,
+        _ => {
+            let hint = format!("give a number from 1 to {}", u32::MAX);
+            findings.push(out_of_range(at(), format!("{value} is not possible here"), &hint));
+            1
         }
-        policy.max_attempts = max_attempts;
+    }
+}
+
+pub(super) fn retry(doc: &RetryDoc, at: At<'_>, findings: &mut Findings) -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    match doc.max_attempts.map(|attempts| (attempts, u32::try_from(attempts))) {
+        None => {}
+        Some((_, Ok(attempts @ 1..=1_000))) => policy.max_attempts = attempts,
+        Some((attempts, _)) => findings.push(out_of_range(
+            at("max_attempts"),
+            format!("{attempts} is not a number of attempts"),
+            "give a number from 1 to 1000; the first attempt counts",
+        )),
     }
     policy.backoff = doc.backoff.unwrap_or(policy.backoff);
     if let Some(seconds) = doc.initial_delay {
-        policy.initial_delay = millis(seconds, &format!("{path}.initial_delay"), problems);
+        policy.initial_delay =
+            millis(seconds, || at("initial_delay"), findings).unwrap_or(policy.initial_delay);
+        policy.max_delay = policy.max_delay.max(policy.initial_delay);
     }
-    if let Some(seconds) = doc.max_delay {
-        policy.max_delay = millis(seconds, &format!("{path}.max_delay"), problems);
+    if let Some(seconds) = doc.max_delay
+        && let Some(max_delay) = millis(seconds, || at("max_delay"), findings)
+    {
+        policy.max_delay = max_delay;
+        if policy.max_delay < policy.initial_delay && policy.backoff != Backoff::None {
+            let initial = policy.initial_delay as f64 / 1_000.0;
+            let message =
+                format!("the longest wait, {seconds} s, is shorter than the first, {initial} s");
+            findings.push(
+                Problem::error("bad-retry", at("max_delay"), message)
+                    .hint("raise 'max_delay', or lower 'initial_delay'"),
+            );
+        }
     }
     policy.jitter = match doc.jitter {
         None => policy.jitter,
         Some(JitterDoc::Switch(on)) => f64::from(u8::from(on)),
         Some(JitterDoc::Share(share)) if (0.0..=1.0).contains(&share) => share,
         Some(JitterDoc::Share(share)) => {
-            problems.push(
-                Problem::error(
-                    "out-of-range",
-                    format!("{path}.jitter"),
-                    format!("{share} is not a share"),
-                )
-                .hint("give a number from 0 to 1, true or false"),
-            );
+            let hint = "give a number from 0 to 1, true or false";
+            findings.push(out_of_range(at("jitter"), format!("{share} is not a share"), hint));
             policy.jitter
         }
     };
+    let waits = doc.backoff.is_some_and(|backoff| backoff != Backoff::None)
+        || doc.initial_delay.is_some()
+        || doc.max_delay.is_some()
+        || doc.jitter.is_some();
+    let once = doc.max_attempts.is_none_or(|attempts| attempts == 1);
+    if once && waits {
+        let message = "there is only one attempt, so nothing is ever waited for";
+        let problem = Problem::error("useless-retry", at(""), message);
+        findings.warn(problem.hint("give 'max_attempts' from 2, or remove the policy"));
+    }
     policy
 }
 
-/// RFC 3339, a duration such as `90s` or `1h 30m`, or seconds.
-pub(super) fn deadline(value: &Value, path: &str, problems: &mut Vec<Problem>) -> Option<Deadline> {
-    let problem = match value {
-        Value::Number(seconds) => {
-            let seconds = seconds.as_f64().unwrap_or(-1.0);
-            return Some(Deadline::After(millis(seconds, path, problems)));
-        }
-        Value::String(text) => {
-            if let Ok(at) = text.parse::<jiff::Timestamp>() {
-                return Some(Deadline::At(at.as_millisecond()));
-            }
-            match text.parse::<jiff::SignedDuration>() {
-                Ok(span) if !span.is_negative() => {
-                    return Some(Deadline::After(millis(span.as_secs_f64(), path, problems)));
+/// RFC 3339, a duration such as `90s` or `1h 30m`, or seconds. `now` tells
+/// whether it has passed.
+pub(super) fn deadline(
+    doc: &DeadlineDoc<'_>,
+    now: i64,
+    at: impl Fn() -> String,
+    findings: &mut Findings,
+) -> Option<Deadline> {
+    let deadline = match doc {
+        DeadlineDoc::Seconds(seconds) => Deadline::After(millis(*seconds, &at, findings)?),
+        DeadlineDoc::Text(text) => match text.parse::<jiff::Timestamp>() {
+            Ok(time) => Deadline::At(time.as_millisecond()),
+            Err(_) => match span(text) {
+                Some(seconds) => Deadline::After(millis(seconds, &at, findings)?),
+                None => {
+                    let message = format!("'{}' is neither a time nor a duration", brief(text));
+                    findings.push(Problem::error("bad-deadline", at(), message).hint(
+                        "write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)",
+                    ));
+                    return None;
                 }
-                _ => format!("'{text}' is neither a time nor a duration"),
-            }
-        }
-        _ => "a deadline is a string or a number of seconds".to_owned(),
+            },
+        },
     };
-    problems.push(
-        Problem::error("bad-deadline", path, problem).hint(
-            "write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)",
-        ),
-    );
-    None
+    let passed = match deadline {
+        Deadline::At(time) => time <= now,
+        Deadline::After(span) => span == 0,
+    };
+    if passed {
+        let problem = Problem::error("past-deadline", at(), "this deadline has passed");
+        findings.warn(problem.hint("what is not finished by its deadline has failed"));
+    }
+    Some(deadline)
 }
 
-pub(super) fn resources(doc: &ResourcesDoc, path: &str, problems: &mut Vec<Problem>) -> Resources {
+/// A span, to milliseconds.
+pub(super) fn duration(
+    doc: &DurationDoc<'_>,
+    at: impl FnOnce() -> String,
+    findings: &mut Findings,
+) -> Option<u64> {
+    let text = match doc {
+        DurationDoc::Seconds(seconds) => return millis(*seconds, at, findings),
+        DurationDoc::Text(text) => text,
+    };
+    match span(text) {
+        Some(seconds) => millis(seconds, at, findings),
+        None => {
+            let message = format!("'{}' is not a duration", brief(text));
+            let problem = Problem::error("bad-duration", at(), message);
+            findings.push(problem.hint("write a number of seconds, or a duration such as 1h 30m"));
+            None
+        }
+    }
+}
+
+/// The seconds of a duration that is not negative.
+fn span(text: &str) -> Option<f64> {
+    let span = text.parse::<jiff::SignedDuration>().ok()?;
+    (!span.is_negative()).then(|| span.as_secs_f64())
+}
+
+pub(super) fn resources(doc: &ResourcesDoc, at: At<'_>, findings: &mut Findings) -> Resources {
     let network = doc.network.as_ref();
     let resources = Resources {
         fuel: doc.fuel,
         memory: doc.memory,
         network_bytes: network.and_then(|network| network.bytes),
         network_rate: network.and_then(|network| network.bytes_per_second),
+        slots: doc.slots.map(|slots| count(slots, || at("slots"), findings)),
     };
     if resources.network_rate == Some(0) {
-        problems.push(
-            Problem::error(
-                "out-of-range",
-                format!("{path}.network.bytes_per_second"),
-                "a rate of 0 never ends",
-            )
-            .hint("leave the field out, or set 'network.bytes' to 0 to forbid the network"),
-        );
+        findings.push(out_of_range(
+            at("network.bytes_per_second"),
+            "a rate of 0 never ends".to_owned(),
+            "leave the field out, or set 'network.bytes' to 0 to forbid the network",
+        ));
     }
     resources
+}
+
+pub(super) fn budget(doc: &BudgetDoc, findings: &mut Findings) -> Budget {
+    if doc.tokens == Some(0) {
+        let hint = "give a number from 1, or leave it out";
+        findings.push(out_of_range("budget.tokens".into(), "0 tokens are none".into(), hint));
+    }
+    if let Some(cost) = doc.cost.filter(|cost| !(cost.is_finite() && *cost > 0.0)) {
+        let hint = "give a number above 0, or leave it out";
+        findings.push(out_of_range("budget.cost".into(), format!("{cost} is no budget"), hint));
+    }
+    Budget { tokens: doc.tokens, cost: doc.cost }
+}
+
+pub(super) fn labels(
+    doc: &Map<String, Value>,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for (name, label) in doc {
+        match label.as_str() {
+            Some(label) if name.len().max(label.len()) <= MAX_NAME => {
+                labels.insert(name.clone(), label.to_owned());
+            }
+            Some(_) => {
+                let message = format!("a label has at most {MAX_NAME} bytes");
+                findings.push(Problem::error("too-long", at(&brief(name)), message));
+            }
+            None => findings.push(
+                Problem::error("wrong-type", at(&brief(name)), "a label is a string")
+                    .hint("put it in quotes, or use 'metadata'"),
+            ),
+        }
+    }
+    labels
 }

@@ -1,31 +1,128 @@
-//! What goes into the scheduler and what comes out.
+//! What goes into the scheduler: everything that happens to a run.
 
-use crate::graph::TaskIx;
+use std::sync::Arc;
 
-use super::rules::{ClassIx, Submission};
+use super::rules::{Submission, TaskRules};
+use crate::graph::{TaskIx, Wanted};
 
 /// Something that happened. Events carry no time: it is given with them.
-#[derive(Debug)]
+///
+/// An event about a task that is no longer where the event expects it, such as
+/// an answer to a question that has timed out, changes nothing.
+#[derive(Debug, Clone)]
 pub enum Event {
     /// The tasks of the run. Comes first, once.
     Submit(Box<Submission>),
-    /// The answer to [`Action::Score`]: one score for each task, or none when
-    /// the prioritizer could not give any and the built-in order decides.
+    /// Tasks for the live run. Each gets an [`Action::Added`], [`Action::Held`]
+    /// or [`Action::Rejected`] in the same step. Tasks an attempt asks for come
+    /// before its [`Event::Ended`], or else the run may be over by then.
+    ///
+    /// [`Action::Added`]: super::Action::Added
+    /// [`Action::Held`]: super::Action::Held
+    /// [`Action::Rejected`]: super::Action::Rejected
+    Add(Box<Addition>),
+    /// The answer to [`Action::Score`](super::Action::Score): one score for each
+    /// task, or none when the prioritizer could not give any and the built-in
+    /// order decides.
     Scored {
         /// The scores, in the order of the action's tasks.
         scores: Option<Vec<f64>>,
     },
-    /// An attempt came to its end. Every [`Action::Start`] gets exactly one.
+    /// The answer to [`Action::Decide`](super::Action::Decide).
+    Decided {
+        /// The task.
+        task: TaskIx,
+        /// What its `when` and `for_each` say.
+        decision: Decision,
+    },
+    /// An attempt came to its end. Every [`Action::Start`](super::Action::Start)
+    /// gets exactly one.
     Ended {
         /// The task.
         task: TaskIx,
         /// How the attempt ended.
         end: End,
     },
+    /// A sign of life of a running attempt: its idle timeout starts again.
+    Alive {
+        /// The task.
+        task: TaskIx,
+    },
+    /// The answer to [`Action::Ask`](super::Action::Ask).
+    Answered {
+        /// The task.
+        task: TaskIx,
+        /// Whether the answer is the task's result, which the engine has
+        /// stored, or a refusal, with which the task has failed.
+        accepted: bool,
+    },
+    /// What an attempt has used, for the run's budget.
+    Spent {
+        /// Tokens, input and output together.
+        tokens: u64,
+        /// Cost in the currency of the budget; what is not a positive number
+        /// counts as nothing.
+        cost: f64,
+    },
     /// Time has passed; due timers fire.
     Timer,
-    /// Somebody wants the run to stop.
-    Cancel,
+    /// Somebody wants something to stop.
+    Cancel {
+        /// What.
+        scope: Scope,
+    },
+    /// Nothing starts from now on. What runs goes on, pending attempts are
+    /// asked after, questions are put, and all timeouts go on.
+    Pause,
+    /// The end of a pause.
+    Resume,
+}
+
+/// What is to be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All tasks that are not finished.
+    Run,
+    /// One task, with the items of its fan-out.
+    Task(TaskIx),
+    /// One task and all that depend on it, directly or not.
+    Subtree(TaskIx),
+}
+
+/// Tasks for a live run. They may wait for each other, in any order.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// The tasks.
+    pub tasks: Vec<NewTask>,
+}
+
+/// A task for a live run.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// What it is scheduled by; its classes are among those of the submission.
+    pub rules: TaskRules,
+    /// What it waits for. The engine knows the names of the submission's tasks
+    /// and gives their numbers; names of other additions, earlier, in the same
+    /// batch or later, are resolved here.
+    pub depends_on: Vec<Wanted>,
+    /// The engine's own number for it, which the answers carry.
+    pub key: u64,
+    /// Its name. The engine sees to it that no task of the submission has it;
+    /// that no other addition has it is seen to here.
+    pub name: Arc<str>,
+}
+
+/// What a task's `when` and `for_each` say, once its dependencies are finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is done.
+    Run,
+    /// It is not: its condition is false.
+    Skip,
+    /// It is done for this many items, each by itself.
+    FanOut(u32),
+    /// There is no telling: an expression broke.
+    Fail,
 }
 
 /// How an attempt ended.
@@ -40,7 +137,7 @@ pub enum End {
         /// Milliseconds from now.
         poll_after: u64,
     },
-    /// It stopped because of [`Action::Abort`].
+    /// It stopped because of [`Action::Abort`](super::Action::Abort).
     Aborted,
 }
 
@@ -53,114 +150,4 @@ pub enum Retry {
     After(u64),
     /// It would fail again.
     Never,
-}
-
-/// Something to be done. Actions are done in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Score these ready tasks. There is one such call at a time.
-    Score {
-        /// In the order they became ready.
-        tasks: Vec<TaskIx>,
-    },
-    /// Start an attempt, or go on with one that was pending.
-    Start {
-        /// The task.
-        task: TaskIx,
-        /// Which of its agents, from 0.
-        agent: u32,
-        /// Attempts so far, this one included, over all agents.
-        attempt: u32,
-        /// Whether the attempt was pending and goes on.
-        resume: bool,
-        /// When the attempt is out of time, milliseconds since the epoch.
-        deadline: i64,
-    },
-    /// Stop a running attempt; its end must still be reported.
-    Abort {
-        /// The task.
-        task: TaskIx,
-        /// Why.
-        why: Stop,
-    },
-    /// Stop what an agent does by itself for a pending attempt. Nothing is
-    /// waited for: for the scheduler the attempt is over.
-    CancelRemote {
-        /// The task.
-        task: TaskIx,
-        /// Why.
-        why: Stop,
-    },
-    /// A failed attempt is followed by another; for whoever watches.
-    Retrying {
-        /// The task.
-        task: TaskIx,
-        /// When it is ready again, milliseconds since the epoch.
-        at: i64,
-        /// Which of its agents is next, from 0.
-        agent: u32,
-    },
-    /// A task is finished for good. Comes before any start this makes possible.
-    Finished {
-        /// The task.
-        task: TaskIx,
-        /// With what result.
-        status: Status,
-        /// Whose fault it is, if it was neither done nor failed itself.
-        because: Option<TaskIx>,
-    },
-    /// All tasks are finished. Comes last, once.
-    RunEnded {
-        /// With what result.
-        status: Status,
-    },
-}
-
-/// Why an attempt is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// The attempt is out of time.
-    Timeout,
-    /// The run was cancelled.
-    Cancelled,
-    /// Another task failed, and with it the run.
-    RunFailed,
-}
-
-/// How a task, or the run, is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// With a result.
-    Succeeded,
-    /// Without one, after its last attempt.
-    Failed,
-    /// Never started, since something it depends on has no result.
-    Skipped,
-    /// Stopped, or never started, since the run was stopped.
-    Cancelled,
-}
-
-/// Where a task is between submission and its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Waits for dependencies.
-    Blocked,
-    /// Could start; waits for its turn in this class.
-    Ready(ClassIx),
-    /// An attempt is running.
-    Running,
-    /// Waits for something outside: holds no slot, memory or plugin instance.
-    Parked(Park),
-    /// Over.
-    Finished(Status),
-}
-
-/// What a parked task waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Park {
-    /// The time of its next attempt.
-    Backoff,
-    /// An agent that works by itself.
-    Remote,
 }

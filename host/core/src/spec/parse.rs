@@ -1,10 +1,18 @@
-//! From text to [`Document`], collecting every problem on the way.
+//! From text to [`Document`], noting every problem on the way.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Error as YamlError, MergeKeyPolicy};
 
-use super::{AgentDoc, Document, Located, OnFailureDoc, TaskDoc, WorkflowDoc};
-use crate::problem::{Problem, nearest};
+use super::describe::{too_deep, unknown_field};
+use super::findings::Findings;
+use super::free::{FreeObject, read_value, type_name};
+use super::limits::{MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENT};
+use super::part::{Part, Reader, field_path, strip_place};
+use super::{Document, Root, TaskDoc};
+use crate::problem::{Problem, Span};
+use crate::source::place;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,65 +34,56 @@ impl Format {
     }
 }
 
-/// Reads a document: a list of tasks, one task, or a workflow object.
+/// The text of a file.
 ///
 /// # Errors
 ///
-/// Every problem found, not just the first; syntax errors come alone.
-pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
-    let value = read(text, format)?;
-    let mut problems = Vec::new();
-    let mut document = Document::default();
-    let tasks = match value {
-        Value::Array(tasks) => (String::new(), tasks),
-        Value::Object(object) if object.contains_key("task_id") || object.contains_key("steps") => {
-            let task = typed(Value::Object(object), String::new(), &mut problems);
-            document.tasks.extend(task);
-            return finish(document, problems);
-        }
-        Value::Object(object) => {
-            let Some(workflow) =
-                typed::<WorkflowDoc>(Value::Object(object), String::new(), &mut problems)
-            else {
-                return Err(problems);
-            };
-            let WorkflowDoc { name, inputs, agents, tasks, on_failure } = workflow.doc;
-            document.name = name;
-            document.inputs = inputs;
-            for (name, agent) in agents {
-                let path = format!("agents.{name}");
-                if let Some(agent) = typed::<AgentDoc>(agent, path, &mut problems) {
-                    document.agents.insert(name, agent.doc);
-                }
-            }
-            document.on_failure = on_failure
-                .and_then(|rule| typed::<OnFailureDoc>(rule, "on_failure".into(), &mut problems))
-                .map(|rule| rule.doc);
-            ("tasks".to_owned(), tasks)
-        }
-        other => {
-            return Err(vec![
-                Problem::error(
-                    "wrong-type",
-                    "",
-                    format!("a workflow cannot be {}", type_name(&other)),
-                )
-                .hint("write a list of tasks, one task, or an object with 'tasks'"),
-            ]);
-        }
+/// The first bytes that are not UTF-8, and a file that is too large.
+pub fn utf8(bytes: &[u8]) -> Result<&str, Vec<Problem>> {
+    if bytes.len() > MAX_DOCUMENT {
+        return Err(vec![too_large(bytes.len())]);
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let offset = error.valid_up_to();
+        let message = format!("byte {offset} (0x{:02x}) is not UTF-8", bytes[offset]);
+        // In the text with replacement characters, this is the first of them.
+        let span = Span { offset, length: char::REPLACEMENT_CHARACTER.len_utf8() };
+        let (line, column) = place(std::str::from_utf8(&bytes[..offset]).unwrap_or_default());
+        let problem = Problem::error("invalid-utf8", "", message);
+        let problem = problem.hint("save the file with UTF-8 encoding");
+        let (line, column) = (Some(line), Some(column));
+        vec![Problem { line, column, span: Some(span), ..problem }]
+    })
+}
+
+/// Reads a document: a list of tasks, one task, or a workflow object. Mistakes
+/// within it are left out of it, and reported when it is compiled.
+///
+/// # Errors
+///
+/// What keeps the document from being read at all, such as a syntax error.
+pub fn parse(text: &str, format: Format) -> Result<Document<'_>, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > MAX_DOCUMENT {
+        return Err(vec![too_large(text.len())]);
+    }
+    let mut reader = Reader { text, findings: Findings::default() };
+    let root = match format {
+        Format::Json => Part::Json(text),
+        Format::Yaml => Part::Value(yaml(text, &mut reader.findings)?),
     };
-    let (prefix, tasks) = tasks;
-    if tasks.is_empty() && problems.is_empty() {
-        problems.push(
-            Problem::error("empty", prefix.clone(), "the workflow has no tasks")
-                .hint("add at least one task with a 'task_id'"),
-        );
+    let mut document = Document::default();
+    if root.is_list() {
+        document.root = Root::List;
+        reader.tasks(root, "", &mut document);
+    } else if root.is_object() {
+        reader.object(root, &mut document);
+    } else {
+        return Err(vec![neither(root, &mut reader)]);
     }
-    for (index, task) in tasks.into_iter().enumerate() {
-        let task = typed::<TaskDoc>(task, format!("{prefix}[{index}]"), &mut problems);
-        document.tasks.extend(task);
-    }
-    finish(document, problems)
+    document.findings = reader.findings;
+    let hopeless = document.tasks.is_empty() && document.findings.has_errors();
+    if hopeless { Err(document.findings.into_problems()) } else { Ok(document) }
 }
 
 /// Reads any other document with the same care, such as a host's
@@ -92,159 +91,190 @@ pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Problem>> {
 ///
 /// # Errors
 ///
-/// The problem found.
+/// Every problem found.
 pub fn parse_typed<T: DeserializeOwned>(text: &str, format: Format) -> Result<T, Vec<Problem>> {
-    let value = read(text, format)?;
-    let mut problems = Vec::new();
-    match typed(value, String::new(), &mut problems) {
-        Some(located) => Ok(located.doc),
-        None => Err(problems),
+    let mut reader = Reader { text, findings: Findings::default() };
+    let root = match format {
+        Format::Json => Part::Json(text),
+        Format::Yaml => Part::Value(yaml(text, &mut reader.findings)?),
+    };
+    let read = reader.typed(root, "");
+    match read {
+        Some(doc) if !reader.findings.has_errors() => Ok(doc),
+        _ => Err(reader.findings.into_problems()),
     }
 }
 
-fn finish(document: Document, problems: Vec<Problem>) -> Result<Document, Vec<Problem>> {
-    if problems.is_empty() { Ok(document) } else { Err(problems) }
-}
+/// The fields of a workflow.
+pub(super) const WORKFLOW_FIELDS: [&str; 8] =
+    ["name", "inputs", "agents", "tasks", "budget", "deadline", "on_failure", "on_conflict"];
 
-fn read(text: &str, format: Format) -> Result<Value, Vec<Problem>> {
-    match format {
-        Format::Json => serde_json::from_str(text).map_err(|error| {
-            let mut problem = Problem::error("syntax", "", strip_place(&error.to_string()));
-            problem.line = Some(error.line());
-            problem.column = Some(error.column());
-            vec![problem]
-        }),
-        Format::Yaml => {
-            serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
-                let place = error.location();
-                let message = error.without_snippet().to_string();
-                let mut problem = Problem::error("syntax", "", strip_place(&message));
-                problem.line = place.map(|place| place.line() as usize);
-                problem.column = place.map(|place| place.column() as usize);
-                vec![problem]
-            })
-        }
-    }
-}
-
-/// YAML 1.2: `yes`, `on` and `y` are words.
-fn yaml_options() -> serde_saphyr::Options {
-    serde_saphyr::options! { strict_booleans: true }
-}
-
-/// Both parsers append " at line L…", which is said
-/// elsewhere.
-fn strip_place(message: &str) -> &str {
-    message.rfind(" at line ").map_or(message, |at| &message[..at])
-}
-
-/// Reads one part of the document; what is wrong with it becomes a problem
-/// with the full path.
-pub(crate) fn typed<T: DeserializeOwned>(
-    value: Value,
-    path: String,
-    problems: &mut Vec<Problem>,
-) -> Option<Located<T>> {
-    match serde_path_to_error::deserialize::<_, T>(value) {
-        Ok(doc) => Some(Located { path, doc }),
-        Err(error) => {
-            let inner = error.path().to_string();
-            let path = match (path.as_str(), inner.as_str()) {
-                (_, "." | "?") => path,
-                ("", _) => inner,
-                (_, inner) if inner.starts_with('[') => format!("{path}{inner}"),
-                (_, inner) => format!("{path}.{inner}"),
-            };
-            problems.push(describe(&error.into_inner().to_string(), path));
-            None
-        }
-    }
-}
-
-/// Gives a serde message a code, and a hint where a name is near.
-fn describe(message: &str, path: String) -> Problem {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
-        let code =
-            if message.starts_with("unknown field") { "unknown-field" } else { "unknown-value" };
-        let wrong = quoted.next().unwrap_or_default();
-        let known: Vec<&str> = quoted.collect();
-        let what = if code == "unknown-field" { "there is no field" } else { "there is no value" };
-        let problem = Problem::error(code, path, format!("{what} '{wrong}'"));
-        return match nearest(wrong, known.iter().copied()) {
-            Some(near) => problem.hint(format!("did you mean '{near}'?")),
-            None => problem.hint(format!("expected one of {}", known.join(", "))),
+impl<'a> Reader<'a> {
+    /// A task, if it has what only tasks have, else a workflow.
+    fn object(&mut self, root: Part<'a>, document: &mut Document<'a>) {
+        let (fields, text) = match root {
+            Part::Value(value) if is_task(|field| value.get(field).is_some()) => {
+                document.root = Root::Task;
+                return document.tasks.push(self.task(Part::Value(value), &String::new));
+            }
+            Part::Value(_) => (self.fields(root, ""), ""),
+            Part::Json(text) => (self.fields(root, ""), text),
         };
+        let Some(fields) = fields else { return };
+        if is_task(|field| fields.iter().any(|(key, _)| key.as_str() == field)) {
+            document.root = Root::Task;
+            return document.tasks.push(self.task(Part::Json(text), &String::new));
+        }
+        let fields = self.once(fields, "");
+        document.root = Root::Workflow;
+        let mut tasks = None;
+        for (key, part) in fields {
+            let path = field_path("", &key);
+            match key.as_str() {
+                "name" => document.name = self.typed(part, &path).unwrap_or_default(),
+                "inputs" => {
+                    let FreeObject(inputs) = self.typed(part, &path).unwrap_or_default();
+                    document.inputs = inputs;
+                }
+                "agents" => {
+                    let agents = self.fields(part, &path).unwrap_or_default();
+                    for (name, agent) in self.once(agents, &path) {
+                        let read = self.typed(agent, &field_path(&path, &name));
+                        document.agents.extend(read.map(|agent| (name.to_string(), agent)));
+                    }
+                }
+                "tasks" => tasks = Some(part),
+                "budget" => document.budget = self.typed(part, &path),
+                "deadline" => document.deadline = self.typed(part, &path),
+                "on_failure" => document.on_failure = self.typed(part, &path),
+                "on_conflict" => document.on_conflict = self.typed(part, &path),
+                wrong => self.findings.push(unknown_field(wrong, WORKFLOW_FIELDS, path.clone())),
+            }
+        }
+        match tasks {
+            Some(tasks) => self.tasks(tasks, "tasks", document),
+            None => self.findings.push(
+                Problem::error("missing-field", "", "the field 'tasks' is missing")
+                    .hint("a workflow has 'tasks'; a single task has a 'task_id'"),
+            ),
+        }
     }
-    if message.starts_with("missing field") {
-        let field = quoted.next().unwrap_or_default();
-        let code = if field == "task_id" { "missing-id" } else { "missing-field" };
-        return Problem::error(code, path, format!("the field '{field}' is missing"));
+
+    fn tasks(&mut self, part: Part<'a>, path: &str, document: &mut Document<'a>) {
+        // The good case costs one pass over the text.
+        if let Part::Json(text) = part
+            && let Ok(tasks) = serde_json::from_str::<Vec<TaskDoc<'a>>>(text)
+            && !tasks.is_empty()
+        {
+            document.tasks = tasks;
+            return;
+        }
+        let Some(parts) = self.list(part, path) else { return };
+        if parts.is_empty() {
+            self.findings.push(
+                Problem::error("empty", path, "the workflow has no tasks")
+                    .hint("add at least one task with a 'task_id'"),
+            );
+        }
+        document.tasks.reserve_exact(parts.len());
+        for (n, part) in parts.into_iter().enumerate() {
+            let task = self.task(part, &|| format!("{path}[{n}]"));
+            document.tasks.push(task);
+        }
     }
-    Problem::error("wrong-type", path, message.replace('`', "'"))
 }
 
-/// A JSON type in words.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+/// Whether an object with these fields is a task by itself.
+fn is_task(has: impl Fn(&str) -> bool) -> bool {
+    has("task_id") || (has("steps") && !has("tasks"))
+}
+
+/// What stands where a workflow should.
+fn neither<'a>(root: Part<'a>, reader: &mut Reader<'a>) -> Problem {
+    let found = match root {
+        Part::Value(value) => value,
+        Part::Json(text) => match serde_json::from_str::<Value>(text) {
+            Ok(value) => value,
+            Err(_) => {
+                // Whoever reads it as a list says what is wrong and where.
+                reader.list(Part::Json(text), "");
+                let findings = std::mem::take(&mut reader.findings);
+                return findings.into_problems().remove(0);
+            }
+        },
+    };
+    Problem::error("wrong-type", "", format!("a workflow cannot be {}", type_name(&found)))
+        .hint("write a list of tasks, one task, or an object with 'tasks'")
+}
+
+fn too_large(bytes: usize) -> Problem {
+    let message = format!("a document of {bytes} bytes is too large");
+    Problem::error("too-large", "", message).hint(format!("{MAX_DOCUMENT} bytes are the most"))
+}
+
+/// The tree of a YAML document.
+fn yaml(text: &str, findings: &mut Findings) -> Result<Value, Vec<Problem>> {
+    let read = serde_saphyr::with_deserializer_from_str_with_options(
+        text,
+        yaml_options(text.len()),
+        |deserializer| read_value(deserializer, ""),
+    );
+    match read {
+        Ok((value, faults)) => {
+            faults.into_iter().for_each(|fault| findings.push(fault));
+            Ok(value)
+        }
+        Err(error) => Err(vec![yaml_problem(&error)]),
+    }
+}
+
+fn yaml_problem(error: &YamlError) -> Problem {
+    let place = error.location();
+    let mut plain = error.without_snippet();
+    while let YamlError::AliasError { error, .. } = plain {
+        plain = error.as_ref();
+    }
+    let message = plain.to_string();
+    let mut problem = match plain {
+        YamlError::Budget { breach: serde_saphyr::budget::BudgetBreach::Depth { .. }, .. } => {
+            too_deep(String::new())
+        }
+        YamlError::Budget { .. }
+        | YamlError::AliasReplayLimitExceeded { .. }
+        | YamlError::AliasExpansionLimitExceeded { .. }
+        | YamlError::AliasReplayStackDepthExceeded { .. }
+        | YamlError::AliasReplayCounterOverflow { .. } => Problem::error(
+            "too-large",
+            "",
+            "with its aliases written out, the document is too large",
+        )
+        .hint("use fewer anchors and aliases"),
+        _ if message.starts_with("recursion limit") => too_deep(String::new()),
+        _ => Problem::error("syntax", "", super::brief(strip_place(&message))),
+    };
+    problem.line = place.map(|place| place.line() as usize);
+    problem.column = place.map(|place| place.column() as usize);
+    problem
+}
+
+/// YAML 1.2: `yes`, `on` and `y` are words. What a document may hold is bounded
+/// by its length, except for what aliases repeat.
+fn yaml_options(bytes: usize) -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::Merge,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_ALIASED },
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_documents: 1,
+            max_events: bytes.saturating_add(MAX_ALIASED).saturating_mul(2),
+            max_nodes: bytes.saturating_add(MAX_ALIASED),
+            max_total_scalar_bytes: bytes.saturating_add(64 << 20),
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(text: &str) -> Vec<String> {
-        match parse(text, Format::guess("", text)) {
-            Ok(_) => Vec::new(),
-            Err(problems) => problems
-                .iter()
-                .map(|p| format!("{} {p} {}", p.code, p.hint.clone().unwrap_or_default()))
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn all_three_shapes_are_read() {
-        for text in [
-            r#"[{"task_id": "a"}]"#,
-            r#"{"task_id": "a", "type": "collaborative_task", "steps": []}"#,
-            "name: w\ntasks:\n  - task_id: a\n    depends_on: [{task: b, as: c}]\n",
-        ] {
-            let document = parse(text, Format::guess("", text)).unwrap();
-            assert_eq!(document.tasks[0].doc.task_id, "a");
-        }
-    }
-
-    #[test]
-    fn every_problem_is_reported_with_its_path() {
-        let text = r#"{"tasks": [
-            {"task_id": "a", "retry_policy": {"max_attempt": 3}},
-            {"description": "x"},
-            {"task_id": "c", "timeout": "soon"},
-            {"task_id": "d", "on_failure": "explode"}]}"#;
-        assert_eq!(
-            problems(text),
-            [
-                "unknown-field tasks[0].retry_policy.max_attempt: there is no field 'max_attempt' did you mean 'max_attempts'?",
-                "missing-id tasks[1]: the field 'task_id' is missing ",
-                "wrong-type tasks[2].timeout: invalid type: string \"soon\", expected f64 ",
-                "wrong-type tasks[3].on_failure: 'fail', 'skip', 'continue', or an object {fallback: [agent, …]} ",
-            ]
-        );
-    }
-
-    #[test]
-    fn syntax_errors_have_a_line_and_a_column() {
-        for (text, line) in [("[{\"task_id\": }]", 1), ("a: b\nc: [1\n", 2)] {
-            let problem = parse(text, Format::guess("", text)).unwrap_err().remove(0);
-            assert_eq!((problem.code, problem.line), ("syntax", Some(line)), "{problem}");
-        }
-    }
-}
+mod tests;

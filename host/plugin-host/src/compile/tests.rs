@@ -7,7 +7,7 @@ fn component() -> Vec<u8> {
 }
 
 fn cache(directory: &tempfile::TempDir) -> CodeCache {
-    CodeCache::open(&directory.path().join("code"), 7).expect("a private directory")
+    CodeCache::open(&directory.path().join("code"), 7, 1 << 20).expect("a private directory")
 }
 
 /// A cache with the code of `component` in it, and the path of that file.
@@ -80,5 +80,72 @@ fn what_others_may_write_is_not_run() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).expect("ours");
     assert!(cache.get(DIGEST).is_none());
     fs::set_permissions(&cache.directory, fs::Permissions::from_mode(0o770)).expect("ours");
-    CodeCache::open(&cache.directory, 7).expect_err("others may replace files");
+    CodeCache::open(&cache.directory, 7, 1 << 20).expect_err("others may replace files");
+}
+
+#[test]
+fn what_was_not_used_for_longest_makes_room() {
+    let (directory, engine) = (tempfile::tempdir().expect("a directory"), Engine::default());
+    let (mut cache, path) = filled(&directory, &engine);
+    let code = Code::compile(&engine, &component()).expect("compiles");
+    let size = fs::metadata(&path).expect("there").len();
+    // Room for two, and a bit.
+    cache.capacity = 2 * size + size / 2;
+    cache.put("sha256:22", &code);
+    let hour = std::time::Duration::from_secs(3_600);
+    for (digest, age) in [(DIGEST, 3), ("sha256:22", 2)] {
+        let path = cache.directory.join(cache.key(digest));
+        evict::touch(&path, SystemTime::now() - hour * age);
+    }
+    // Using the older one makes the other the one that goes.
+    assert!(cache.get(DIGEST).is_some());
+    cache.put("sha256:33", &code);
+    let kept = [DIGEST, "sha256:22", "sha256:33"].map(|digest| cache.get(digest).is_some());
+    assert_eq!(kept, [true, false, true]);
+}
+
+#[test]
+fn a_cache_is_never_larger_than_it_may_be() {
+    let (directory, engine) = (tempfile::tempdir().expect("a directory"), Engine::default());
+    let (mut cache, path) = filled(&directory, &engine);
+    let code = Code::compile(&engine, &component()).expect("compiles");
+    let size = fs::metadata(&path).expect("there").len();
+    cache.capacity = size - 1;
+    cache.put("sha256:22", &code);
+    assert!(cache.get("sha256:22").is_none(), "it alone is too large");
+    assert!(cache.get(DIGEST).is_some(), "nothing makes room for what is not kept");
+}
+
+/// Two caches on one directory, as two processes have them, with room for one
+/// file each time: whatever is found is sound, and there is never too much.
+#[test]
+fn two_at_once_do_not_disturb_each_other() {
+    let (directory, engine) = (tempfile::tempdir().expect("a directory"), Engine::default());
+    let (cache, path) = filled(&directory, &engine);
+    let size = fs::metadata(&path).expect("there").len();
+    let code = Code::compile(&engine, &component()).expect("compiles");
+    thread::scope(|scope| {
+        for process in 0..2 {
+            let (engine, code, directory) = (&engine, &code, &cache.directory);
+            scope.spawn(move || {
+                let cache = CodeCache::open(directory, 7, 2 * size).expect("a private directory");
+                for n in 0..50 {
+                    cache.put(&format!("sha256:{:02x}", (n + process) % 5), code);
+                    if let Some(found) = cache.get(&format!("sha256:{:02x}", n % 5)) {
+                        // Gone again, perhaps, but never wrong.
+                        if let Err(error) = found.load(engine) {
+                            let error = format!("{error:#}");
+                            assert!(error.contains("No such file"), "{error}");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    evict::make_room(&cache.directory, 2 * size, SystemTime::now()).expect("readable");
+    let left: u64 = fs::read_dir(&cache.directory)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").metadata().expect("there").len())
+        .sum();
+    assert!(left <= 2 * size, "{left} bytes");
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::seconds;
+
 /// Settings of the one HTTP client that serves all plugins.
 ///
 /// A guest may shorten the timeouts of its own request with
@@ -53,27 +55,6 @@ impl Default for EgressOptions {
             hosts: BTreeMap::new(),
             extra_roots: Vec::new(),
             max_idle_per_host: 1024,
-        }
-    }
-}
-
-/// Durations as (fractional) seconds, the way the rest of the configuration
-/// spells them.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(value.as_secs_f64())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let seconds = f64::deserialize(from)?;
-        match Duration::try_from_secs_f64(seconds) {
-            // Timers cannot look further ahead than some hundred years.
-            Ok(duration) if (1e-3..=1e9).contains(&seconds) => Ok(duration),
-            _ => Err(de::Error::custom("a timeout is a number of seconds, 0.001 or more")),
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::contract::{Failure, Outcome, Payload, Pending, Problem, Question, Ste
 
 /// The most a checkpoint may hold, in bytes.
 const CHECKPOINT: usize = 64 << 10;
+/// Levels of arrays and objects in a JSON document: what serde_json reads.
+const DEEPEST: usize = 127;
 /// The soonest a pending task is resumed.
 const POLL_AFTER: Duration = Duration::from_millis(100);
 
@@ -190,14 +192,17 @@ fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {
 }
 
 fn check_json(what: &str, text: &str) -> Result<(), String> {
-    serde_json::from_str::<Json>(text)
-        .map(|_| ())
-        .map_err(|error| format!("{what} is not JSON: {error}"))
+    serde_json::from_str::<Json>(text).map(|_| ()).map_err(|error| match error.to_string() {
+        deep if deep.starts_with("recursion limit") => {
+            format!("{what} is nested deeper than {DEEPEST} levels")
+        }
+        other => format!("{what} is not JSON: {other}"),
+    })
 }
 
 /// Any JSON document that those who parse it later can read as well: unlike
 /// [`IgnoredAny`], it counts how deeply the document is nested, and serde_json
-/// refuses what goes deeper than 128 levels.
+/// refuses what goes deeper than [`DEEPEST`] levels.
 ///
 /// [`IgnoredAny`]: serde::de::IgnoredAny
 struct Json;
@@ -257,11 +262,18 @@ mod tests {
     #[test]
     fn json_is_checked() {
         assert!(payload(PayloadResult::Json("{\"a\": [1]}".into())).is_ok());
-        let deep = "[".repeat(200) + &"]".repeat(200);
-        for bad in ["", "{", "{} {}", "nul", "'a'", "{1: 2}", &deep] {
+        for bad in ["", "{", "{} {}", "nul", "'a'", "{1: 2}"] {
             let error = payload(PayloadResult::Json(bad.into())).expect_err(bad);
             assert!(error.contains("not JSON"), "{error}");
         }
+    }
+
+    #[test]
+    fn json_is_nested_as_deeply_as_the_contract_says_and_no_deeper() {
+        let nested = |levels| PayloadResult::Json("[".repeat(levels) + &"]".repeat(levels));
+        assert!(payload(nested(DEEPEST)).is_ok());
+        let error = payload(nested(DEEPEST + 1)).expect_err("too deep");
+        assert!(error.ends_with("nested deeper than 127 levels"), "{error}");
     }
 
     #[test]

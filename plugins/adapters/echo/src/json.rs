@@ -40,3 +40,50 @@ pub(crate) fn payload(out: &mut String, payload: &Payload) {
         }
     }
 }
+
+/// How deeply a JSON document is nested: 0 for a number, 1 for `[]`.
+pub(crate) fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Goes on behind the end of a string that has begun.
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => _ = bytes.next(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        for (text, expected) in [
+            ("7", 0),
+            ("[]", 1),
+            (r#"{"a": [1, {"b": 2}], "c": []}"#, 3),
+            (r#"["[[[[", "\"[[", "\\", []]"#, 2),
+            ("[[", 2),
+        ] {
+            assert_eq!(depth(text), expected, "{text}");
+        }
+    }
+}

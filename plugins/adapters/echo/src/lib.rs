@@ -5,10 +5,18 @@
 //! any other gets `{"description", "input", "dependencies"}`, the dependencies
 //! by name. The document is put together from the parts' own JSON, so nothing
 //! is parsed.
+//!
+//! An echo of an echo is nested two levels deeper, and JSON that is nested too
+//! deeply is no valid result (`consort:types` says how deep it may be). So where
+//! a dependency's result has more than 32 levels its size is shown in its place,
+//! `{"omitted_bytes": 1234}`, and a chain of echoes may be as long as it likes.
 
 use consort_plugin_sdk::{Adapter, Failure, Invocation, Payload, Step};
 
 mod json;
+
+/// Levels of a dependency's result that are still shown.
+const DEEPEST: usize = 32;
 
 /// Answers with the question.
 pub struct Echo;
@@ -38,7 +46,12 @@ fn document(call: &Invocation) -> String {
         }
         json::string(&mut out, &dependency.name);
         out.push(':');
-        json::payload(&mut out, &dependency.value);
+        match &dependency.value {
+            Payload::Json(text) if json::depth(text) > DEEPEST => {
+                out.push_str(&format!("{{\"omitted_bytes\":{}}}", text.len()));
+            }
+            value => json::payload(&mut out, value),
+        }
     }
     out.push_str("}}");
     out
@@ -81,6 +94,29 @@ mod tests {
             },
         });
         assert_eq!(echoed(call), expected);
+    }
+
+    #[test]
+    fn a_chain_of_echoes_is_never_too_deep_or_too_long() {
+        let mut last = Payload::Text("start".into());
+        for hop in 0..1_000 {
+            let document = document(&invocation("hop").after("before", last));
+            assert!(document.len() < 1_000, "hop {hop}: {} bytes", document.len());
+            assert!(json::depth(&document) <= DEEPEST + 2, "hop {hop}: {document}");
+            last = Payload::Json(document);
+        }
+        assert!(last.to_value().is_ok());
+    }
+
+    #[test]
+    fn what_is_too_deep_is_shown_as_its_size() {
+        let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        let shown = |levels| {
+            let call = invocation("").after("deep", Payload::Json(nested(levels)));
+            echoed(call)["dependencies"]["deep"].clone()
+        };
+        assert!(shown(DEEPEST).is_array());
+        assert_eq!(shown(DEEPEST + 1), json!({"omitted_bytes": 2 * (DEEPEST + 1)}));
     }
 
     #[test]

@@ -9,15 +9,22 @@
 //! | `refuse as A` | permanent failure for agent A, success for others |
 //! | `poll N` | pending N times, then done |
 //! | `poll forever` | pending for ever; `cancel` is logged |
+//! | `poll stubbornly` | the same, but `cancel` does not return |
 //! | `sleep N` | waits N ms |
 //! | `ask` | asks a question |
-//! | `spawn` | wants a task added |
+//! | `spawn` | wants the tasks of its input added |
 //! | `count` | reports a metric, progress and a log line |
+//! | `use N` | answers, having used N tokens |
+//! | `beat N for M` | logs every N ms for M ms |
+//! | `tell` | answers with its id, idempotency key, input and dependencies |
 //! | `key` | answers with the configured key, as the guest sees it |
 //! | anything else | answers with it |
 
 use consort_plugin_sdk::host::{Level, Update, count, log, report};
-use consort_plugin_sdk::{Adapter, Failure, Invocation, Outcome, Payload, Pending, Question, Step};
+use consort_plugin_sdk::serde_json::{Value, json};
+use consort_plugin_sdk::{
+    Adapter, Failure, Invocation, Outcome, Payload, Pending, Question, Step, Usage,
+};
 
 struct Scripted;
 
@@ -43,11 +50,49 @@ impl Adapter for Scripted {
                 schema: None,
                 checkpoint: Vec::new(),
             })),
-            ["spawn"] => Ok(Step::Done(Outcome {
-                output: Payload::Text(String::new()),
-                usage: None,
-                spawn: vec![r#"{"task_id": "more"}"#.into()],
+            ["spawn"] => {
+                let tasks = call.input.as_ref().map(Payload::to_value).transpose()?;
+                let tasks = tasks.as_ref().and_then(Value::as_array).into_iter().flatten();
+                Ok(Step::Done(Outcome {
+                    output: Payload::Text("spawned".into()),
+                    usage: None,
+                    spawn: tasks.map(Value::to_string).collect(),
+                }))
+            }
+            ["use", tokens] => Ok(Step::Done(Outcome {
+                output: Payload::Text("used".into()),
+                usage: Some(Usage {
+                    input_tokens: Some(u64::from(number(tokens)?)),
+                    ..Usage::UNKNOWN
+                }),
+                spawn: Vec::new(),
             })),
+            ["beat", every, "for", all] => {
+                let (every, all) = (number(every)?.max(1), number(all)?);
+                for _ in 0..all / every {
+                    std::thread::sleep(std::time::Duration::from_millis(u64::from(every)));
+                    log(Level::Info, "beat");
+                }
+                Ok(Step::text("alive"))
+            }
+            ["tell"] => {
+                let names: Vec<&str> =
+                    call.dependencies.iter().map(|given| given.name.as_str()).collect();
+                let input = call.input.as_ref().map(Payload::to_value).transpose()?;
+                Ok(Step::Done(Outcome {
+                    output: Payload::Json(
+                        json!({
+                            "id": call.task_id,
+                            "key": call.idempotency_key.rsplit('/').next(),
+                            "input": input,
+                            "given": names,
+                        })
+                        .to_string(),
+                    ),
+                    usage: None,
+                    spawn: Vec::new(),
+                }))
+            }
             ["count"] => {
                 count("answers", 2);
                 report(&Update { fraction: Some(0.5), message: None, partial: None });
@@ -67,8 +112,11 @@ impl Adapter for Scripted {
         }
     }
 
-    fn cancel(_: Invocation, _: Vec<u8>) -> Result<(), Failure> {
+    fn cancel(call: Invocation, _: Vec<u8>) -> Result<(), Failure> {
         log(Level::Warn, "told to stop");
+        if call.description == "poll stubbornly" {
+            std::thread::sleep(std::time::Duration::from_secs(3_600));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,13 @@
 //! Whole runs through the engine with real components: what each field of a
 //! task does, what each failure means for others, and what the report says.
 
+mod additions;
+mod approvals;
+mod cache;
+mod control;
+mod fan_out;
+mod limits;
+
 use std::sync::{Arc, LazyLock, Mutex};
 
 use consort_core::plan::{Plan, compile};
@@ -9,7 +16,8 @@ use consort_core::scheduler::Status;
 use consort_core::spec::{Format, parse};
 use consort_engine::watch::Nobody;
 use consort_engine::{
-    CancellationToken, Engine, HostConfig, Operator, Report, RunEvent, Setup, Watcher,
+    CancellationToken, Engine, HostConfig, Operator, Report, Run, RunControl, RunEvent, Setup,
+    Watcher, now,
 };
 use consort_plugin_host::EmbeddedPlugin;
 use consort_plugin_host::egress::Secret;
@@ -40,7 +48,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 });
 
 fn plan(text: &str) -> Result<Plan, Vec<Problem>> {
-    parse(text, Format::Yaml).and_then(|document| compile(document, ENGINE.known()))
+    parse(text, Format::Yaml).and_then(|document| compile(document, ENGINE.known(), now()))
 }
 
 async fn run(text: &str) -> Report {
@@ -50,6 +58,28 @@ async fn run(text: &str) -> Report {
 async fn watch(text: &str, watcher: Arc<dyn Watcher>, stop: CancellationToken) -> Report {
     let run = ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins");
     run.execute(Map::new(), watcher, stop).await
+}
+
+async fn prepared(text: &str) -> Run {
+    ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins")
+}
+
+/// Does something to a run when something happens in it.
+struct When<F>(RunControl, F);
+
+impl<F: Fn(&RunControl, &RunEvent<'_>) + Send + Sync> Watcher for When<F> {
+    fn event(&self, event: &RunEvent<'_>) {
+        self.1(&self.0, event);
+    }
+}
+
+/// Carries a run out, with somebody who does something to it.
+async fn with(
+    run: Run,
+    does: impl Fn(&RunControl, &RunEvent<'_>) + Send + Sync + 'static,
+) -> Report {
+    let watcher = Arc::new(When(run.control(), does));
+    run.execute(Map::new(), watcher, CancellationToken::new()).await
 }
 
 /// One line a task: id, status, attempts, agent, and its output or error.
@@ -243,15 +273,14 @@ async fn a_remote_agent_is_told_to_stop_when_the_attempt_is_out_of_time() {
 async fn what_this_host_cannot_do_is_said() {
     let report = run("
 on_failure: continue
-tasks: [{task_id: a, description: ask}, {task_id: b, description: spawn}, {task_id: c, description: '{{ x }}'}]
+tasks: [{task_id: a, description: ask}, {task_id: c, description: '{{ inputs.x }}'}]
 ")
     .await;
     assert_eq!(
         summary(&report),
         [
             "a failed 1 scripted needs-input: the agent asks 'which city?', and nobody is there to answer",
-            "b failed 1 scripted unsupported: the agent wants to add 1 tasks to the run, which this host does not admit",
-            "c failed 1 scripted template: the description could not be filled in: `x` is undefined (line 1 of the template)",
+            "c failed 1 scripted template: the description could not be filled in: `inputs.x` is undefined (line 1 of the template)",
         ]
     );
 }
@@ -299,13 +328,16 @@ tasks:
             "bad-limit agents.A.limits",
             "unknown-secret agents.A.config.key",
             "bad-url agents.B.url",
-            "plugin agents.C.adapter",
+            "missing-plugin agents.C.adapter",
             "bad-config c.transform[0].config",
         ]
     );
     let unknown = ENGINE.prepare(plan("[{task_id: a}]").unwrap(), "critical-pat").await;
     let problem = unknown.err().unwrap().remove(0);
-    assert!(problem.message.contains("critical-path"), "{problem:?}");
+    assert!(
+        problem.hint.as_ref().is_some_and(|hint| hint.contains("critical-path")),
+        "{problem:?}"
+    );
     let wrong_kind = ENGINE.prepare(plan("[{task_id: a}]").unwrap(), "echo").await;
     assert_eq!(wrong_kind.err().unwrap()[0].path, "policy");
 }
@@ -329,7 +361,7 @@ async fn every_policy_runs_the_same_graph() {
 /// The fuel each task was given, read from the error of running out of it.
 async fn fuel_given(engine: &Engine, text: &str) -> Vec<u64> {
     let document = parse(text, Format::Yaml).expect("a document");
-    let plan = compile(document, engine.known()).expect("a plan");
+    let plan = compile(document, engine.known(), now()).expect("a plan");
     let run = engine.prepare(plan, "priority").await.expect("plugins");
     let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
     let allowed = |task: &consort_engine::report::TaskReport| {

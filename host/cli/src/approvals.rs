@@ -1,0 +1,293 @@
+//! An *approval* is a task that waits for a person: answered beforehand with
+//! `--answer`, or else on the terminal when it asks.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use consort_core::plan::{Plan, Work};
+use consort_core::problem::nearest;
+use consort_engine::{RunControl, RunEvent, Watcher};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::error::CommandError;
+use crate::terminal::{harmless, tell};
+use crate::watch::Screen;
+
+/// Unanswered approvals that are named.
+const MOST_NAMES: usize = 5;
+
+/// One `--answer`: a task and what is answered to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) task: String,
+    pub(crate) value: Value,
+}
+
+impl FromStr for Answer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((task, value)) = text.split_once('=') else {
+            return Err("there is no '='; write TASK=JSON, such as review=true".to_owned());
+        };
+        // Text is not taken for a result here: 'no' would be a yes.
+        let value = serde_json::from_str(value).map_err(|_| {
+            format!("'{value}' is not JSON; write true, false, an object, or a text in quotes")
+        })?;
+        Ok(Self { task: task.to_owned(), value })
+    }
+}
+
+/// Whether questions can be put to somebody.
+pub(crate) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Checks that answers are to approvals and, where nobody is there, that every
+/// approval has one. An approval whose own time is limited may go without: its
+/// `on_failure` says what happens then.
+///
+/// # Errors
+///
+/// An answer to something else, or approvals that would wait for ever.
+pub(crate) fn check(answers: &[Answer], plan: &Plan, somebody: bool) -> Result<(), CommandError> {
+    let approvals = plan.tasks.iter().filter(|task| task.work == Work::Approval);
+    let answered = |id: &str| answers.iter().any(|answer| task_of(&answer.task) == id);
+    let mut waiting = Vec::new();
+    let mut names = Vec::new();
+    for task in approvals {
+        let settings = &task.settings;
+        let ends = settings.timeouts.total.is_some() || settings.deadline.is_some();
+        if !somebody && !ends && !answered(&task.id) {
+            waiting.push(&*task.id);
+        }
+        names.push(&*task.id);
+    }
+    if let Some(wrong) = answers.iter().find(|answer| !names.contains(&task_of(&answer.task))) {
+        let error = CommandError::invalid(format!("no task '{}' waits for a person", wrong.task));
+        return Err(match nearest(&wrong.task, names) {
+            Some(near) => error.hint(format!("did you mean '--answer {near}=…'?")),
+            None => error.hint("'--answer' is for tasks of the type 'approval'"),
+        });
+    }
+    let Some(first) = waiting.first() else { return Ok(()) };
+    let mut list = waiting.iter().take(MOST_NAMES).fold(String::new(), |mut list, id| {
+        let comma = if list.is_empty() { "" } else { ", " };
+        let _ = write!(list, "{comma}'{id}'");
+        list
+    });
+    if waiting.len() > MOST_NAMES {
+        let _ = write!(list, " and {} more", waiting.len() - MOST_NAMES);
+    }
+    let verb = if waiting.len() == 1 { "task waits" } else { "tasks wait" };
+    let message = format!("{verb} for a person, and there is no terminal to ask on: {list}");
+    Err(CommandError::invalid(message).hint(format!(
+        "answer beforehand, such as '--answer {first}=true', or limit the wait with 'timeouts: {{total: …}}'"
+    )))
+}
+
+/// The task of an id that may be an item's.
+fn task_of(id: &str) -> &str {
+    id.strip_suffix(']').and_then(|id| id.rsplit_once('[')).map_or(id, |(task, _)| task)
+}
+
+/// Shows a run on the screen and puts its questions, one at a time.
+pub(crate) struct Asker {
+    screen: Screen,
+    desk: Arc<Desk>,
+}
+
+/// What is asked and where the answers go.
+struct Desk {
+    screen: Screen,
+    control: RunControl,
+    runtime: Handle,
+    questions: Mutex<Questions>,
+}
+
+#[derive(Default)]
+struct Questions {
+    /// The first is on the screen.
+    open: VecDeque<Question>,
+    /// Somebody listens to the keyboard.
+    listening: bool,
+}
+
+struct Question {
+    task: Arc<str>,
+    text: String,
+}
+
+impl Asker {
+    /// Needs to be made within a tokio runtime.
+    pub(crate) fn new(screen: Screen, control: RunControl) -> Self {
+        let desk = Desk {
+            screen: screen.clone(),
+            control,
+            runtime: Handle::current(),
+            questions: Mutex::default(),
+        };
+        Self { screen, desk: Arc::new(desk) }
+    }
+}
+
+impl Watcher for Asker {
+    fn event(&self, event: &RunEvent<'_>) {
+        self.screen.watcher().event(event);
+        match event {
+            RunEvent::Asked { task, question, until } => self.desk.put(task, question, *until),
+            RunEvent::TaskFinished { task, .. } => self.desk.withdraw(task),
+            _ => {}
+        }
+    }
+}
+
+impl Desk {
+    fn put(self: &Arc<Self>, task: &Arc<str>, question: &str, until: Option<i64>) {
+        if !somebody_is_there() {
+            // Only an approval that was added to the run gets here unanswered.
+            if until.is_none() {
+                let comment = format!("nobody is there to ask; '--answer {task}=JSON' answers");
+                self.answer(task.clone(), json!({"approved": false, "comment": comment}));
+            }
+            return;
+        }
+        let mut questions = self.questions();
+        let text = format!("{task} asks: {question}");
+        questions.open.push_back(Question { task: task.clone(), text });
+        if questions.open.len() == 1 {
+            self.show(&questions);
+        }
+        if !std::mem::replace(&mut questions.listening, true) {
+            let desk = self.clone();
+            std::thread::spawn(move || desk.listen());
+        }
+    }
+
+    /// Takes back the question of a task that is finished.
+    fn withdraw(&self, task: &str) {
+        let mut questions = self.questions();
+        let Some(place) = questions.open.iter().position(|open| *open.task == *task) else {
+            return;
+        };
+        questions.open.remove(place);
+        if place == 0 {
+            self.show(&questions);
+        }
+    }
+
+    fn show(&self, questions: &Questions) {
+        let prompt = questions.open.front().map(|question| {
+            format!("{}\nyes or no (or a JSON value as the result): ", harmless(&question.text))
+        });
+        self.screen.prompt(prompt);
+    }
+
+    /// Reads lines until there are no more.
+    fn listen(self: Arc<Self>) {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            self.hear(line.trim());
+        }
+        let open: Vec<Question> = self.questions().open.drain(..).collect();
+        self.screen.prompt(None);
+        for question in open {
+            let comment = "standard input ended before it was answered";
+            self.answer(question.task, json!({"approved": false, "comment": comment}));
+        }
+        self.questions().listening = false;
+    }
+
+    fn hear(self: &Arc<Self>, line: &str) {
+        let mut questions = self.questions();
+        if questions.open.is_empty() {
+            return;
+        }
+        let Some(value) = understand(line) else {
+            tell(&format!("'{}' is neither yes nor no, nor JSON", harmless(line)));
+            self.show(&questions);
+            return;
+        };
+        if let Some(question) = questions.open.pop_front() {
+            self.answer(question.task, value);
+        }
+        self.show(&questions);
+    }
+
+    fn answer(self: &Arc<Self>, task: Arc<str>, value: Value) {
+        let control = self.control.clone();
+        self.runtime.spawn(async move {
+            // A task that waits no longer has said so by being finished.
+            let _ = control.answer(&task, value).await;
+        });
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Questions> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What somebody typed: yes, no, or JSON.
+fn understand(line: &str) -> Option<Value> {
+    match line.to_lowercase().as_str() {
+        "y" | "yes" => Some(Value::Bool(true)),
+        "n" | "no" => Some(Value::Bool(false)),
+        _ => serde_json::from_str(line).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use consort_core::plan::{Known, compile};
+    use consort_core::spec::{Format, parse};
+
+    use super::*;
+
+    fn checked(answers: &[&str], somebody: bool) -> Result<(), String> {
+        let text = "
+- {task_id: write, description: x}
+- {task_id: review, type: approval, description: 'ok?', depends_on: [write]}
+- {task_id: wait, type: approval, description: 'ok?', timeouts: {total: 1}}
+";
+        let known = Known {
+            adapters: vec!["local".into()],
+            default_agent: Some("local".into()),
+            ..Known::default()
+        };
+        let plan = parse(text, Format::Yaml).and_then(|document| compile(document, &known, 0));
+        let answers: Result<Vec<Answer>, String> =
+            answers.iter().map(|text| text.parse()).collect();
+        check(&answers?, &plan.expect("a plan"), somebody).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn approvals_are_answered_beforehand_or_by_somebody_or_do_not_wait_for_ever() {
+        assert_eq!(checked(&[], true), Ok(()));
+        assert_eq!(checked(&["review=true"], false), Ok(()));
+        assert_eq!(checked(&["review[3]={\"approved\": false}"], false), Ok(()));
+        let error = checked(&[], false).expect_err("nobody answers 'review'");
+        assert!(error.contains("'review'") && error.contains("--answer review=true"), "{error}");
+        assert!(!error.contains("'wait'"), "{error}");
+    }
+
+    #[test]
+    fn answers_are_json_and_to_approvals() {
+        assert!(checked(&["reveiw=true"], false).unwrap_err().contains("--answer review=…"));
+        assert!(checked(&["write=true"], true).unwrap_err().contains("no task 'write' waits"));
+        assert!(checked(&["review=yes"], true).unwrap_err().contains("is not JSON"));
+        assert!(checked(&["review"], true).unwrap_err().contains("there is no '='"));
+    }
+
+    #[test]
+    fn what_is_typed_is_yes_no_or_json() {
+        assert_eq!(understand("Y"), Some(Value::Bool(true)));
+        assert_eq!(understand("no"), Some(Value::Bool(false)));
+        assert_eq!(understand("{\"approved\": true}"), Some(json!({"approved": true})));
+        assert_eq!(understand("maybe"), None);
+        assert_eq!(understand(""), None);
+    }
+}

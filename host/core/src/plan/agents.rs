@@ -1,0 +1,171 @@
+//! Who does the work: agents by name, numbered as tasks come to need them, and
+//! the plugins that are named.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::{Agent, AgentIx, Known, TransformerUse};
+use crate::problem::Problem;
+use crate::spec::{AgentDoc, Findings, TransformDoc, brief};
+
+/// The agents of a workflow.
+pub(super) struct Agents<'d> {
+    known: &'d Known,
+    document: &'d BTreeMap<String, AgentDoc>,
+    transformers: HashSet<&'d str>,
+    /// The number of each agent that was asked for; none if there is no such
+    /// agent.
+    numbers: HashMap<String, Option<AgentIx>>,
+    /// Those that tasks use.
+    used: Vec<Agent>,
+    /// For each of them, the list of it alone.
+    alone: Vec<Arc<[AgentIx]>>,
+}
+
+impl<'d> Agents<'d> {
+    /// Checks the agents that the document defines, used or not.
+    pub(super) fn new(
+        document: &'d BTreeMap<String, AgentDoc>,
+        known: &'d Known,
+        findings: &mut Findings,
+    ) -> Self {
+        for (name, agent) in document {
+            let at = |field: &str| format!("agents.{}.{field}", brief(name));
+            let adapter = &agent.adapter;
+            if !known.anything && names_installed(adapter) && !known.adapters.contains(adapter) {
+                let message = format!("there is no adapter '{}'", brief(adapter));
+                let problem = Problem::error("unknown-adapter", at("adapter"), message)
+                    .hint("'consort plugin list' shows those installed");
+                findings.push_near(problem, adapter, known.adapters.iter().map(String::as_str));
+            }
+            if agent.max_concurrency == Some(0) {
+                let message = "an agent without room for one attempt never works";
+                findings.push(
+                    Problem::error("out-of-range", at("max_concurrency"), message)
+                        .hint("give a number from 1, or leave it out"),
+                );
+            }
+        }
+        Self {
+            known,
+            document,
+            transformers: known.transformers.iter().map(String::as_str).collect(),
+            numbers: HashMap::new(),
+            used: Vec::new(),
+            alone: Vec::new(),
+        }
+    }
+
+    /// The agent of that name.
+    pub(super) fn find(
+        &mut self,
+        name: &str,
+        at: impl FnOnce() -> String,
+        findings: &mut Findings,
+    ) -> Option<AgentIx> {
+        let number = match self.numbers.get(name) {
+            Some(number) => *number,
+            None => {
+                let number = self.enlist(name);
+                self.numbers.insert(name.to_owned(), number);
+                number
+            }
+        };
+        if number.is_none() {
+            let message = format!("there is no agent '{}'", brief(name));
+            let problem = Problem::error("unknown-agent", at(), message)
+                .hint("define it under 'agents', in the workflow or in the host's configuration");
+            let names = self.document.keys().chain(self.known.agents.keys());
+            let names = names.chain(&self.known.adapters).map(String::as_str);
+            findings.push_near(problem, name, names);
+        }
+        number
+    }
+
+    /// The list of that agent alone.
+    pub(super) fn alone(&self, agent: AgentIx) -> Arc<[AgentIx]> {
+        self.alone[agent.0 as usize].clone()
+    }
+
+    /// The agent of tasks that name none, if the host has one.
+    pub(super) fn default_agent(&self) -> Option<&'d str> {
+        self.known.default_agent.as_deref()
+    }
+
+    /// Gives an agent a number.
+    fn enlist(&mut self, name: &str) -> Option<AgentIx> {
+        let implicit = || {
+            let exists = self.known.anything || self.known.adapters.iter().any(|a| a == name);
+            exists.then(|| AgentDoc {
+                adapter: name.to_owned(),
+                url: None,
+                config: Map::new(),
+                limits: Map::new(),
+                max_concurrency: None,
+            })
+        };
+        let doc = self.document.get(name).or_else(|| self.known.agents.get(name)).cloned();
+        let doc = doc.or_else(implicit)?;
+        let number = AgentIx(self.used.len() as u32);
+        self.used.push(Agent {
+            name: Arc::from(name),
+            adapter: doc.adapter,
+            url: doc.url.map(Into::into),
+            config: doc.config,
+            limits: doc.limits,
+            max_concurrency: doc.max_concurrency,
+        });
+        self.alone.push([number].into());
+        Some(number)
+    }
+
+    /// The transformers of a list; `at` is where its owner stands.
+    pub(super) fn transformers(
+        &self,
+        docs: &[TransformDoc<'_>],
+        at: &dyn Fn() -> String,
+        findings: &mut Findings,
+    ) -> Vec<TransformerUse> {
+        let mut uses = Vec::with_capacity(docs.len());
+        for (n, doc) in docs.iter().enumerate() {
+            let (plugin, config) = match doc {
+                TransformDoc::Name(name) => (name, Map::new()),
+                TransformDoc::Configured(doc) => (&doc.transformer, doc.config.0.clone()),
+            };
+            let installed = self.known.anything || self.transformers.contains(plugin.as_str());
+            if names_installed(plugin) && !installed {
+                let owner = at();
+                let dot = if owner.is_empty() { "" } else { "." };
+                let path = format!("{owner}{dot}transform[{n}]");
+                let message = format!("there is no transformer '{}'", brief(plugin));
+                let problem = Problem::error("unknown-transformer", path, message)
+                    .hint("'consort plugin list' shows those installed");
+                let known = self.known.transformers.iter().map(String::as_str);
+                findings.push_near(problem, plugin, known);
+            }
+            uses.push(TransformerUse { plugin: plugin.to_string(), config });
+        }
+        uses
+    }
+
+    /// The agents that are used. Those of the document that nobody uses are
+    /// reported.
+    pub(super) fn finish(self, findings: &mut Findings) -> Vec<Agent> {
+        for name in self.document.keys().filter(|name| !self.numbers.contains_key(*name)) {
+            let message = format!("no task uses the agent '{}'", brief(name));
+            findings.warn(
+                Problem::error("unused-agent", format!("agents.{}", brief(name)), message)
+                    .hint("remove it, or name it as a task's 'agent'"),
+            );
+        }
+        self.used
+    }
+}
+
+/// Whether a reference names an installed plugin, not a file or a digest, so
+/// that the compiler can tell whether it exists.
+fn names_installed(reference: &str) -> bool {
+    !reference.contains(['/', '@', '\\']) && !reference.ends_with(".wasm")
+}

@@ -1,0 +1,290 @@
+//! From ids to *edges*: who waits for whom, and who gets whose result.
+//!
+//! What a collaborative task waits for is handed to those of its steps that
+//! wait for none of the others; the task itself waits for its steps. A step
+//! that begins the collaborative task gets the results too.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+
+use super::Edge;
+use super::agents::Agents;
+use super::outline::{After, Outline, waited_for};
+use crate::graph::TaskIx;
+use crate::problem::Problem;
+use crate::spec::limits::{MAX_IMPLIED_EDGES, MAX_NAME};
+use crate::spec::{DependencyDoc, Findings, TransformDoc, brief};
+
+/// Tasks before a task that are looked at before the index is.
+const NEAR: usize = 4;
+
+/// Finds the edges of one task after the other, in the order of the outline.
+pub(super) struct Wiring<'o, 'd> {
+    outline: &'o Outline<'d>,
+    /// The ids of all tasks, which edges are named by.
+    pub(super) ids: Vec<Arc<str>>,
+    /// The places of all tasks by id. Only numbers, so that the index of a
+    /// million tasks stays small enough for the processor's cache.
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// For each group, what it waits for.
+    outer: Vec<Vec<Edge>>,
+    /// For each task, the last one found to wait for it, plus one.
+    waited: Vec<u32>,
+    /// Edges that nobody wrote.
+    implied: usize,
+}
+
+/// What one task waits for.
+pub(super) struct Waits {
+    /// The edges, those its place implies first.
+    pub(super) edges: Vec<Edge>,
+    /// Whether nothing in its collaborative task comes before it, so that it
+    /// waits for what that task waits for.
+    pub(super) enters: bool,
+}
+
+impl<'o, 'd> Wiring<'o, 'd> {
+    /// Indexes the ids and reports those that are missing or taken.
+    pub(super) fn new(outline: &'o Outline<'d>, findings: &mut Findings) -> Self {
+        let count = outline.drafts.len();
+        let mut wiring = Self {
+            outline,
+            ids: Vec::with_capacity(count),
+            places: HashTable::with_capacity(count),
+            hasher: DefaultHashBuilder::default(),
+            outer: outline.groups.iter().map(|_| Vec::new()).collect(),
+            waited: vec![0; count],
+            implied: 0,
+        };
+        for (place, draft) in outline.drafts.iter().enumerate() {
+            let id = draft.doc.task_id.as_deref();
+            wiring.ids.push(id.unwrap_or_default().into());
+            match id {
+                Some(id) if !id.trim().is_empty() && id.len() <= MAX_NAME => {
+                    wiring.name(id, place, findings);
+                }
+                _ if draft.doc.unread.contains("task_id") => {}
+                other => findings.push(bad_id(other, outline, place)),
+            }
+        }
+        wiring
+    }
+
+    fn name(&mut self, id: &str, place: usize, findings: &mut Findings) {
+        let (ids, hasher) = (&self.ids, &self.hasher);
+        let same = |other: &u32| *ids[*other as usize] == *id;
+        let hash = |place: &u32| hasher.hash_one(&*ids[*place as usize]);
+        let first = match self.places.entry(hasher.hash_one(id), same, hash) {
+            Entry::Occupied(first) => *first.get() as usize,
+            Entry::Vacant(vacant) => {
+                vacant.insert(place as u32);
+                return;
+            }
+        };
+        let at = self.outline.at(place, "task_id");
+        let message = format!("the id '{}' is taken", brief(id));
+        findings.push(
+            Problem::error("duplicate-id", at, message)
+                .related(self.outline.at(first, "task_id"), "it is first used here")
+                .hint("ids are unique in the whole run"),
+        );
+    }
+
+    /// The task of that id.
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        let same = |place: &u32| *self.ids[*place as usize] == *id;
+        let found = self.places.find(self.hasher.hash_one(id), same)?;
+        Some(*found as usize)
+    }
+
+    /// The task of that id, which is most likely to stand shortly before `place`:
+    /// a look at those is much cheaper than one into an index of a million.
+    fn find_near(&self, id: &str, place: usize) -> Option<u32> {
+        let mut near = (place.saturating_sub(NEAR)..place).rev();
+        let near = near.find(|near| *self.ids[*near] == *id);
+        near.or_else(|| self.find(id)).map(|on| on as u32)
+    }
+
+    /// What the task at `place` waits for. Called once for each, in order.
+    pub(super) fn waits(
+        &mut self,
+        place: usize,
+        agents: &Agents<'_>,
+        findings: &mut Findings,
+    ) -> Waits {
+        let draft = &self.outline.drafts[place];
+        let mut edges = Vec::new();
+        if let After::Barrier(barrier) = draft.after {
+            let steps = &self.outline.barriers[barrier as usize];
+            if self.affords(steps.len(), place, findings) {
+                edges.extend(steps.iter().map(|step| self.plain(*step)));
+            }
+        }
+        self.say(place, &mut edges, agents, findings);
+        let mut enters = false;
+        if let Some(group) = draft.parent {
+            let begins = draft.after == After::Parent;
+            let inside = |edge: &Edge| self.outline.drafts[edge.task.index()].parent == Some(group);
+            enters = begins || !edges.iter().any(inside);
+            let outer = self.outer[group as usize].len();
+            if enters && self.affords(outer, place, findings) {
+                for edge in &self.outer[group as usize] {
+                    if self.waited[edge.task.index()] != place as u32 + 1 {
+                        edges.push(Edge { forward: begins && edge.forward, ..edge.clone() });
+                    }
+                }
+            }
+        }
+        Waits { edges, enters }
+    }
+
+    /// Counts edges that nobody wrote; too many are reported once.
+    fn affords(&mut self, edges: usize, place: usize, findings: &mut Findings) -> bool {
+        let fitted = self.implied <= MAX_IMPLIED_EDGES;
+        self.implied = self.implied.saturating_add(edges);
+        let fits = self.implied <= MAX_IMPLIED_EDGES;
+        if fitted && !fits {
+            let message =
+                format!("steps wait for each other in more than {MAX_IMPLIED_EDGES} ways");
+            findings.push(
+                Problem::error("too-large", self.outline.path(place), message)
+                    .hint("put one step between many that come before and many that come after"),
+            );
+        }
+        fits
+    }
+
+    /// Keeps what a collaborative task waits for, for its steps, and returns the
+    /// edges to its steps instead.
+    pub(super) fn enclose(&mut self, group: u32, outer: Vec<Edge>) -> Vec<Edge> {
+        self.outer[group as usize] = outer;
+        let steps = &self.outline.groups[group as usize].steps;
+        steps.iter().map(|step| self.plain(*step)).collect()
+    }
+
+    /// An edge without particulars.
+    fn plain(&self, place: u32) -> Edge {
+        let name = self.ids[place as usize].clone();
+        Edge { task: TaskIx(place), name, forward: true, transform: Box::default() }
+    }
+
+    /// The edges that `depends_on` says.
+    fn say(
+        &mut self,
+        place: usize,
+        edges: &mut Vec<Edge>,
+        agents: &Agents<'_>,
+        findings: &mut Findings,
+    ) {
+        let doc = self.outline.drafts[place].doc;
+        let Some(dependencies) = &doc.depends_on else { return };
+        edges.reserve_exact(dependencies.len());
+        let mut named = false;
+        for (n, dependency) in dependencies.iter().enumerate() {
+            let at = || self.outline.at(place, &format!("depends_on[{n}]"));
+            let id = waited_for(dependency);
+            let Some(on) = self.find_near(id, place) else {
+                let message = format!("there is no task '{}'", brief(id));
+                let problem = Problem::error("missing-dependency", at(), message);
+                findings.push_near(problem, id, self.ids.iter().map(|id| &**id));
+                continue;
+            };
+            if let Some(problem) = self.impossible(place, on as usize, id) {
+                findings.push(Problem { path: at(), ..problem });
+                continue;
+            }
+            let (name, transform): (_, &[TransformDoc<'_>]) = match dependency {
+                DependencyDoc::Id(_) => (None, &[]),
+                DependencyDoc::Edge(edge) => (edge.name.as_deref(), &edge.transform),
+            };
+            let again = self.waited[on as usize] == place as u32 + 1;
+            if again {
+                let problem = Problem::error(
+                    "duplicate-dependency",
+                    at(),
+                    format!("'{}' is listed twice", brief(id)),
+                )
+                .hint("remove one of the two");
+                if name.is_some() || !transform.is_empty() {
+                    findings.push(problem);
+                } else {
+                    findings.warn(problem);
+                }
+                continue;
+            }
+            self.waited[on as usize] = place as u32 + 1;
+            let mut edge = self.plain(on);
+            if let Some(name) = name {
+                named = true;
+                edge.name = name.into();
+            }
+            if !transform.is_empty() {
+                edge.transform = agents.transformers(transform, &at, findings).into();
+            }
+            edges.push(edge);
+        }
+        if named {
+            self.check_names(place, edges, findings);
+        }
+    }
+
+    /// What keeps the task at `place` from ever waiting for that at `on`.
+    fn impossible(&self, place: usize, on: usize, id: &str) -> Option<Problem> {
+        let id = brief(id);
+        if on == place {
+            let message = format!("task '{id}' waits for itself");
+            let problem = Problem::error("self-dependency", "", message);
+            return Some(problem.hint("remove this dependency"));
+        }
+        let drafts = &self.outline.drafts;
+        if drafts[on].group.is_some() && self.outline.around(place).any(|around| around == on) {
+            let message =
+                format!("this is a step of '{id}', which is finished after all its steps");
+            let problem = Problem::error("unsatisfiable", "", message);
+            return Some(
+                problem.hint("wait for a step, or for what the collaborative task waits for"),
+            );
+        }
+        if drafts[place].group.is_some() && self.outline.around(on).any(|around| around == place) {
+            let message = format!("'{id}' is a step of this task, and its steps wait for it");
+            let problem = Problem::error("unsatisfiable", "", message);
+            return Some(problem.hint("a collaborative task waits for its steps by itself"));
+        }
+        None
+    }
+
+    /// Reports results that would have the same name.
+    fn check_names(&self, place: usize, edges: &[Edge], findings: &mut Findings) {
+        let mut names = HashSet::with_capacity(edges.len());
+        for edge in edges {
+            if !names.insert(&*edge.name) {
+                let message = format!("two results have the name '{}'", brief(&edge.name));
+                findings.push(
+                    Problem::error("duplicate-name", self.outline.at(place, "depends_on"), message)
+                        .hint("give one of them another name with 'as'"),
+                );
+            }
+        }
+    }
+}
+
+/// What is wrong with an id that cannot name a task.
+fn bad_id(id: Option<&str>, outline: &Outline<'_>, place: usize) -> Problem {
+    match id {
+        None => Problem::error("missing-id", outline.path(place), "the task has no id")
+            .hint("add a 'task_id'"),
+        Some(id) if id.len() > MAX_NAME => Problem::error(
+            "too-long",
+            outline.at(place, "task_id"),
+            format!("an id of {} bytes is too long", id.len()),
+        )
+        .hint(format!("ids have at most {MAX_NAME} bytes")),
+        Some(_) => {
+            Problem::error("missing-id", outline.at(place, "task_id"), "a task id cannot be empty")
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The attempts of a task: start, end, and another try.
+
+use super::*;
+use crate::retry::random;
+use queue::Admit;
+
+/// Milliseconds until the first `resume`, at the least.
+const MIN_POLL: u64 = 100;
+
+impl Scheduler {
+    /// Starts the best ready tasks while there is room.
+    pub(super) fn start_ready(&mut self, now: i64, actions: &mut Vec<Action>) {
+        let admit = match (self.paused, self.is_scoring()) {
+            (true, _) => Admit::Paused,
+            (false, true) => Admit::Resumes,
+            (false, false) => Admit::All,
+        };
+        loop {
+            let tasks = &self.tasks;
+            let stands = |task: TaskIx, entry| tasks[task.index()].entry == entry;
+            let Some(task) = self.queue.pop(admit, stands) else { return };
+            self.start(now, task, actions);
+        }
+    }
+
+    fn start(&mut self, now: i64, task: TaskIx, actions: &mut Vec<Action>) {
+        self.running += 1;
+        self.tasks[task.index()].entry = 0;
+        self.set_state(task, State::Running);
+        let timeout = self.rules[task.index()].timeouts.attempt;
+        let life = &mut self.tasks[task.index()];
+        life.alive_at = now;
+        let resume = std::mem::take(&mut life.resume);
+        if !resume {
+            life.tries += 1;
+            life.attempts += 1;
+            life.deadline = now.saturating_add_unsigned(timeout);
+        }
+        let (agent, attempt, own) = (life.agent, life.attempts, life.deadline);
+        self.arm(task);
+        let limit = self.final_limit(task).map(|(at, _)| at);
+        let deadline = limit.into_iter().chain(self.deadline).fold(own, i64::min);
+        actions.push(Action::Start { task, agent, attempt, resume, deadline });
+    }
+
+    pub(super) fn ended(&mut self, now: i64, task: TaskIx, end: End, actions: &mut Vec<Action>) {
+        if self.state(task) != State::Running {
+            return;
+        }
+        let life = &mut self.tasks[task.index()];
+        self.queue.release(self.rules[task.index()].work.agents()[life.agent as usize]);
+        self.running -= 1;
+        let stop = life.stop.take();
+        if let (End::Pending { .. }, Some(why)) = (end, stop) {
+            // It was told to stop just when it left its work to the agent.
+            actions.push(Action::CancelRemote { task, why });
+        }
+        match (end, stop) {
+            (_, Some(why @ Stop::Timeout(Timeout::Total | Timeout::Deadline))) => {
+                let (status, reason) = self.outcome(why);
+                self.finish(task, status, reason, actions);
+            }
+            (End::Succeeded, _) => self.finish(task, Status::Succeeded, Reason::Done, actions),
+            (End::Failed(retry), None | Some(Stop::Timeout(_))) => {
+                self.attempt_failed(now, task, retry, None, actions);
+            }
+            (End::Pending { poll_after }, None) => self.park_remote(now, task, poll_after),
+            (End::Aborted, None) => self.attempt_failed(now, task, Retry::Yes, None, actions),
+            (End::Pending { .. } | End::Aborted, Some(Stop::Timeout(why))) => {
+                self.attempt_failed(now, task, Retry::Yes, Some(why), actions);
+            }
+            (End::Failed(_) | End::Pending { .. } | End::Aborted, Some(why)) => {
+                let (status, reason) = self.outcome(why);
+                self.finish(task, status, reason, actions);
+            }
+        }
+    }
+
+    fn park_remote(&mut self, now: i64, task: TaskIx, poll_after: u64) {
+        let life = &mut self.tasks[task.index()];
+        life.resume = true;
+        life.ready_at = now.saturating_add_unsigned(poll_after.max(MIN_POLL));
+        self.set_state(task, State::Parked(Park::Remote));
+        self.arm(task);
+    }
+
+    /// Another attempt, another agent, or the end. `why` says what the attempt
+    /// was too slow for.
+    pub(super) fn attempt_failed(
+        &mut self,
+        now: i64,
+        task: TaskIx,
+        retry: Retry,
+        why: Option<Timeout>,
+        actions: &mut Vec<Action>,
+    ) {
+        let rules = &self.rules[task.index()];
+        let life = &mut self.tasks[task.index()];
+        let asked = match retry {
+            Retry::Yes => Some(None),
+            Retry::After(wait) => Some(Some(wait)),
+            Retry::Never => None,
+        };
+        let wait = match asked {
+            Some(asked) if life.tries < rules.retry.max_attempts => {
+                let dice = random(self.settings.seed, task.0, life.attempts);
+                rules.retry.delay(life.tries, dice, asked)
+            }
+            _ if (life.agent as usize) + 1 < rules.work.agents().len() => {
+                life.agent += 1;
+                life.tries = 0;
+                0
+            }
+            _ => {
+                let reason = why.map_or(Reason::Attempts, Reason::Timeout);
+                return self.finish(task, Status::Failed, reason, actions);
+            }
+        };
+        let (at, agent) = (now.saturating_add_unsigned(wait), life.agent);
+        life.ready_at = at;
+        if let Some((_, limit)) = self.final_limit(task).filter(|(limit, _)| *limit <= now) {
+            return self.finish(task, Status::Failed, Reason::Timeout(limit), actions);
+        }
+        actions.push(Action::Retrying { task, at, agent, why });
+        if wait == 0 {
+            self.make_ready(now, task);
+        } else {
+            self.set_state(task, State::Parked(Park::Backoff));
+            self.arm(task);
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! Whatever the graph and whatever happens, in any order, every promise holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::script::rules;
+use crate::graph::DependencyGraph;
+use crate::plan::{Budget, ConflictRule, OnFailure};
+use crate::scheduler::*;
+
+/// A run before it happens: what is submitted, and choices of what happens.
+#[derive(Debug, Clone)]
+struct Case {
+    slots: u32,
+    agents: Vec<u32>,
+    tasks: Vec<(TaskRules, Vec<usize>)>,
+    deadline: Option<i64>,
+    tokens: Option<u64>,
+    on_conflict: ConflictRule,
+    choices: Vec<(u8, u32)>,
+}
+
+/// A task's options in the test language, one of each group or none.
+fn task() -> impl Strategy<Value = TaskRules> {
+    let option = |words: &'static [&'static str]| prop::sample::select(words);
+    (
+        option(&["", "agents=0", "agents=1+0", "agents=0+1", "join", "person"]),
+        option(&["", "", "needs=2", "needs=3"]),
+        option(&["", "", "decide", "decide, width=1", "decide, width=2"]),
+        option(&["", "skip", "continue"]),
+        option(&["", "tries=2", "tries=3, backoff=none"]),
+        option(&["", "", "", "queue=400", "idle=300", "total=1500", "deadline=2500"]),
+        option(&["", "attempt=300", "priority=9"]),
+    )
+        .prop_map(|(a, b, c, d, e, f, g)| rules(&[a, b, c, d, e, f, g].join(",")))
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let dependencies = prop::collection::vec(any::<prop::sample::Index>(), 0..3);
+    let tasks = prop::collection::vec((task(), dependencies), 1..14).prop_map(|tasks| {
+        let before = |n: usize, all: Vec<prop::sample::Index>| {
+            let all = all.into_iter().filter(|_| n > 0).map(|index| index.index(n));
+            all.collect::<BTreeSet<usize>>().into_iter().collect()
+        };
+        let tasks = tasks.into_iter().enumerate();
+        tasks.map(|(n, (rules, all))| (rules, before(n, all))).collect::<Vec<_>>()
+    });
+    let rule = vec![ConflictRule::Reject, ConflictRule::Hold, ConflictRule::Admit];
+    let rare = |range: std::ops::Range<u32>| prop::option::weighted(0.1, range);
+    (
+        1..5u32,
+        prop::collection::vec(1..4u32, 2),
+        tasks,
+        rare(500..4_000),
+        rare(1..200),
+        prop::sample::select(rule),
+        prop::collection::vec((any::<u8>(), any::<u32>()), 0..120),
+    )
+        .prop_map(|(slots, agents, tasks, deadline, tokens, on_conflict, choices)| Case {
+            slots,
+            agents,
+            tasks,
+            deadline: deadline.map(i64::from),
+            tokens: tokens.map(u64::from),
+            on_conflict,
+            choices,
+        })
+}
+
+/// A run as it happens, seen from outside: all that is checked is known from
+/// the actions alone.
+struct Run {
+    scheduler: Scheduler,
+    settings: Settings,
+    agents: Vec<u32>,
+    now: i64,
+    rules: Vec<TaskRules>,
+    dependencies: Vec<Vec<TaskIx>>,
+    running: BTreeMap<TaskIx, Attempt>,
+    /// Attempts whose end is among the events of this step: until its turn
+    /// comes, the scheduler may still want them stopped.
+    ending: BTreeSet<TaskIx>,
+    finished: BTreeMap<TaskIx, Status>,
+    deciding: BTreeSet<TaskIx>,
+    asked: BTreeSet<TaskIx>,
+    pending: BTreeSet<TaskIx>,
+    items: BTreeMap<TaskIx, TaskIx>,
+    /// Additions by key, and those that wait for an answer.
+    additions: BTreeMap<u64, NewTask>,
+    open: BTreeSet<u64>,
+    held: BTreeSet<u64>,
+    names: BTreeMap<String, TaskIx>,
+    scoring: Option<usize>,
+    paused: bool,
+    ended: bool,
+    history: Vec<(i64, Vec<Event>, Vec<Action>)>,
+}
+
+struct Attempt {
+    agent: u32,
+    slots: u32,
+    aborted: bool,
+}
+
+impl Run {
+    fn new(case: &Case) -> Self {
+        let settings = Settings { slots: case.slots, seed: 42 };
+        let mut graph = DependencyGraph::default();
+        let tasks: Vec<TaskIx> = case.tasks.iter().map(|_| graph.add_task()).collect();
+        for (task, (_, dependencies)) in tasks.iter().zip(&case.tasks) {
+            dependencies.iter().for_each(|dependency| {
+                graph.add_dependency(*task, tasks[*dependency]);
+            });
+        }
+        let dependencies = tasks.iter().map(|task| graph.dependencies(*task).collect()).collect();
+        let rules: Vec<TaskRules> = case.tasks.iter().map(|(rules, _)| rules.clone()).collect();
+        let submission = Submission {
+            graph,
+            tasks: rules.clone(),
+            agents: case.agents.clone(),
+            classes: (0..2)
+                .flat_map(|agent| [1, 2, 3].map(|slots| ClassLimits { agent, slots }))
+                .collect(),
+            deadline: case.deadline,
+            budget: Budget { tokens: case.tokens, cost: None },
+            on_conflict: case.on_conflict,
+        };
+        let mut run = Self {
+            scheduler: Scheduler::new(settings),
+            settings,
+            agents: case.agents.clone(),
+            now: 0,
+            rules,
+            dependencies,
+            running: BTreeMap::new(),
+            ending: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            deciding: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            pending: BTreeSet::new(),
+            items: BTreeMap::new(),
+            additions: BTreeMap::new(),
+            open: BTreeSet::new(),
+            held: BTreeSet::new(),
+            names: BTreeMap::new(),
+            scoring: None,
+            paused: false,
+            ended: false,
+            history: Vec::new(),
+        };
+        run.step(vec![Event::Submit(Box::new(submission))]);
+        run
+    }
+
+    fn step(&mut self, events: Vec<Event>) {
+        let mut actions = Vec::new();
+        self.ending.clear();
+        self.ending.extend(events.iter().filter_map(|event| match event {
+            Event::Ended { task, .. } => Some(*task),
+            _ => None,
+        }));
+        self.scheduler.step(self.now, events.clone(), &mut actions);
+        for action in &actions {
+            assert!(
+                !self.ended || matches!(action, Action::Rejected { .. }),
+                "{action:?} at the end"
+            );
+            self.note(action);
+        }
+        assert!(self.open.is_empty(), "{:?} got no answer", self.open);
+        assert!(self.scheduler.graph.cycles().is_empty());
+        assert_eq!(self.scheduler.running_count() as usize, self.running.len());
+        self.history.push((self.now, events, actions));
+    }
+
+    fn note(&mut self, action: &Action) {
+        match action {
+            Action::Score { tasks } => {
+                assert_eq!(self.scoring.replace(tasks.len()), None, "asked for scores twice");
+            }
+            Action::Decide { task } => {
+                self.check_dependencies(*task);
+                assert!(self.rules[task.index()].decide && self.deciding.insert(*task));
+            }
+            Action::Ask { task } => {
+                assert_eq!(self.rules[task.index()].work, Doer::Person);
+                assert!(self.asked.insert(*task));
+            }
+            Action::Start { task, agent, resume, deadline, .. } => {
+                self.start(*task, *agent, *resume, *deadline);
+            }
+            Action::Abort { task, .. } => {
+                if let Some(attempt) = self.running.get_mut(task) {
+                    assert!(!std::mem::replace(&mut attempt.aborted, true), "stopped twice");
+                } else {
+                    assert!(self.ending.remove(task), "what is stopped runs, and is stopped once");
+                }
+            }
+            Action::CancelRemote { task, .. } => {
+                assert!(self.pending.remove(task), "{task:?} is not at an agent");
+            }
+            Action::Retrying { task, at, .. } => {
+                assert!(*at >= self.now && !self.running.contains_key(task));
+                assert!(!self.finished.contains_key(task));
+            }
+            Action::FannedOut { task, first, items } => {
+                assert_eq!(first.index(), self.rules.len());
+                let rules = TaskRules { decide: false, ..self.rules[task.index()].clone() };
+                for item in first.0..first.0 + items {
+                    self.rules.push(rules.clone());
+                    self.dependencies.push(Vec::new());
+                    self.items.insert(TaskIx(item), *task);
+                }
+            }
+            Action::Added { key, task, without } => {
+                assert!(self.open.remove(key) || self.held.remove(key));
+                let new = &self.additions[key];
+                assert_eq!(task.index(), self.rules.len());
+                self.rules.push(new.rules.clone());
+                self.names.insert(new.name.to_string(), *task);
+                self.dependencies.push(self.scheduler.graph.dependencies(*task).collect());
+                assert_eq!(
+                    self.dependencies[task.index()].len() + without.len(),
+                    new.depends_on.len()
+                );
+            }
+            Action::Held { key, conflicts } => {
+                assert!(self.open.remove(key) && !conflicts.is_empty());
+                self.held.insert(*key);
+            }
+            Action::Rejected { key, conflicts } => {
+                assert!(self.open.remove(key) || self.held.remove(key));
+                assert!(self.ended || !conflicts.is_empty());
+            }
+            Action::Finished { task, status, reason } => self.finish(*task, *status, *reason),
+            Action::RunEnded { status, reason } => self.end(*status, *reason),
+        }
+    }
+
+    fn check_dependencies(&self, task: TaskIx) {
+        for dependency in &self.dependencies[task.index()] {
+            let status = self.finished.get(dependency).expect("dependencies are finished");
+            let tolerated = self.rules[dependency.index()].on_failure == OnFailure::Continue;
+            assert!(*status == Status::Succeeded || tolerated, "{task:?} lacks {dependency:?}");
+        }
+    }
+
+    fn start(&mut self, task: TaskIx, agent: u32, resume: bool, deadline: i64) {
+        self.check_dependencies(task);
+        assert!(!self.finished.contains_key(&task), "{task:?} starts after its end");
+        assert_eq!(self.pending.remove(&task), resume);
+        assert!(resume || !self.paused, "{task:?} starts in a pause");
+        assert!(deadline <= self.now + self.rules[task.index()].timeouts.attempt as i64);
+        let class = self.rules[task.index()].work.agents()[agent as usize].0;
+        let slots = (class % 3 + 1).min(self.settings.slots);
+        let attempt = Attempt { agent: class / 3, slots, aborted: false };
+        assert!(self.running.insert(task, attempt).is_none(), "{task:?} runs twice at once");
+        let used: u32 = self.running.values().map(|attempt| attempt.slots).sum();
+        assert!(used <= self.settings.slots, "{used} slots used");
+        for (agent, limit) in self.agents.iter().enumerate() {
+            let running = self.running.values().filter(|attempt| attempt.agent == agent as u32);
+            assert!(running.count() as u32 <= *limit, "agent {agent} has too much to do");
+        }
+    }
+
+    fn finish(&mut self, task: TaskIx, status: Status, reason: Reason) {
+        assert!(self.finished.insert(task, status).is_none(), "{task:?} finishes twice");
+        assert!(!self.running.contains_key(&task), "{task:?} still runs");
+        assert!(!self.pending.contains(&task), "{task:?} goes on at its agent");
+        assert_eq!(self.scheduler.reason(task), Some(reason));
+        self.deciding.remove(&task);
+        self.asked.remove(&task);
+        let fits = match reason {
+            Reason::Done => status == Status::Succeeded,
+            Reason::Condition => status == Status::Skipped,
+            Reason::Dependency(cause) => {
+                assert_ne!(self.finished.get(&cause), Some(&Status::Succeeded));
+                status == Status::Skipped
+            }
+            Reason::Items(item) => {
+                assert_eq!(self.items[&item], task);
+                assert_ne!(self.finished[&item], Status::Succeeded);
+                status == Status::Failed
+            }
+            Reason::Attempts | Reason::Timeout(_) | Reason::Undecidable | Reason::Refused => {
+                status == Status::Failed
+            }
+            Reason::Cancelled | Reason::RunDeadline | Reason::Budget => status == Status::Cancelled,
+            Reason::RunFailed(by) => {
+                assert_eq!(self.finished[&by], Status::Failed);
+                status == Status::Cancelled
+            }
+        };
+        assert!(fits, "{task:?} is {status:?} for {reason:?}");
+        let open_items = self.items.iter().filter(|(_, parent)| **parent == task);
+        for (item, _) in open_items {
+            assert!(self.finished.contains_key(item), "{task:?} ends before {item:?}");
+        }
+    }
+
+    fn end(&mut self, status: Status, reason: RunReason) {
+        assert_eq!(self.finished.len(), self.rules.len(), "all tasks are finished");
+        assert!(self.running.is_empty() && self.pending.is_empty() && self.held.is_empty());
+        assert_eq!((self.scheduler.slots_in_use(), self.scheduler.ready_count()), (0, 0));
+        assert_eq!(self.scheduler.next_timer(), None);
+        let fatal = |task: &TaskIx, status: &Status| {
+            *status == Status::Failed && self.rules[task.index()].on_failure == OnFailure::Fail
+        };
+        let expected = match reason {
+            RunReason::Completed => {
+                assert!(!self.finished.iter().any(|(task, status)| fatal(task, status)));
+                Status::Succeeded
+            }
+            RunReason::Failed(task) => {
+                assert!(fatal(&task, &self.finished[&task]));
+                Status::Failed
+            }
+            RunReason::Deadline | RunReason::Budget => Status::Failed,
+            RunReason::Cancelled => Status::Cancelled,
+        };
+        assert_eq!(status, expected);
+        self.ended = true;
+    }
+
+    /// Turns a choice into events that may happen now.
+    fn choose(&mut self, (kind, detail): (u8, u32)) {
+        let pick = |len: usize| detail as usize / 8 % len.max(1);
+        let any = TaskIx(pick(self.rules.len()) as u32);
+        let mut events = Vec::new();
+        match kind % 32 {
+            0..=9 => {
+                let picked = self.running.keys().nth(pick(self.running.len())).copied();
+                let end = match detail % 8 {
+                    0 => End::Failed(Retry::Yes),
+                    1 => End::Failed(Retry::Never),
+                    2 => End::Failed(Retry::After(u64::from(detail) % 900)),
+                    3 => End::Pending { poll_after: u64::from(detail) % 900 },
+                    4 => End::Aborted,
+                    _ => End::Succeeded,
+                };
+                events.extend(picked.map(|task| self.end_of(task, end)));
+            }
+            10..=12 => self.answer_scores(detail, &mut events),
+            13..=15 => {
+                self.now += i64::from(detail % 400);
+                events.push(Event::Timer);
+            }
+            16..=18 => {
+                let task = self.deciding.iter().nth(pick(self.deciding.len())).copied();
+                let decision = match detail % 8 {
+                    0 => Decision::Skip,
+                    1 => Decision::Fail,
+                    2 | 3 => Decision::Run,
+                    items => Decision::FanOut(items - 4),
+                };
+                events.extend(task.map(|task| {
+                    self.deciding.remove(&task);
+                    Event::Decided { task, decision }
+                }));
+            }
+            19 | 20 => {
+                let task = self.asked.iter().nth(pick(self.asked.len())).copied();
+                let accepted = detail % 8 > 1;
+                events.extend(task.map(|task| Event::Answered { task, accepted }));
+            }
+            21 => events.push(Event::Cancel {
+                scope: match detail % 8 {
+                    0 => Scope::Run,
+                    1..=4 => Scope::Task(any),
+                    _ => Scope::Subtree(any),
+                },
+            }),
+            22 => {
+                self.paused = detail % 2 == 0;
+                events.push(if self.paused { Event::Pause } else { Event::Resume });
+            }
+            23 | 24 => events.push(self.addition(detail)),
+            25 => events.push(Event::Spent { tokens: u64::from(detail % 9), cost: 0.1 }),
+            26 | 27 => events.push(Event::Alive { task: any }),
+            // What nobody waits for.
+            28 if !self.deciding.contains(&any) => {
+                events.push(Event::Decided { task: any, decision: Decision::FanOut(2) });
+            }
+            29 if !self.asked.contains(&any) => {
+                events.push(Event::Answered { task: any, accepted: true });
+            }
+            30 if !self.running.contains_key(&any) => {
+                events.push(Event::Ended { task: any, end: End::Succeeded });
+            }
+            31 if self.scoring.is_none() => events.push(Event::Scored { scores: None }),
+            _ => {}
+        }
+        self.step(events);
+    }
+
+    fn end_of(&mut self, task: TaskIx, end: End) -> Event {
+        self.running.remove(&task);
+        if let End::Pending { .. } = end {
+            self.pending.insert(task);
+        }
+        Event::Ended { task, end }
+    }
+
+    fn answer_scores(&mut self, detail: u32, events: &mut Vec<Event>) {
+        let Some(count) = self.scoring.take() else { return };
+        let scores = (0..count as u32).map(|n| f64::from((detail >> (n % 20)) % 7));
+        let mut scores: Vec<f64> = scores.collect();
+        match detail % 8 {
+            0 => scores[0] = f64::NAN,
+            1 => scores.push(1.0),
+            _ => {}
+        }
+        events.push(Event::Scored { scores: (detail % 8 != 2).then_some(scores) });
+    }
+
+    fn addition(&mut self, detail: u32) -> Event {
+        let tasks = (0..detail % 3 + 1).map(|n| {
+            let key = self.additions.len() as u64;
+            let wanted = |shift: u32| match (detail >> shift) % 4 {
+                0 => Some(Wanted::Task(TaskIx((detail >> shift) % self.rules.len() as u32))),
+                1 => Some(Wanted::Name(((detail >> (shift + 2)) % 8).to_string().into())),
+                _ => None,
+            };
+            let wanted: BTreeSet<Wanted> =
+                [wanted(n + 2), wanted(n + 7)].into_iter().flatten().collect();
+            let new = NewTask {
+                rules: rules(
+                    ["", "decide, skip", "join", "person, continue"][(detail >> 9) as usize % 4],
+                ),
+                depends_on: wanted.into_iter().collect(),
+                key,
+                name: ((detail >> (n + 3)) % 8).to_string().into(),
+            };
+            self.open.insert(key);
+            self.additions.insert(key, new.clone());
+            new
+        });
+        Event::Add(Box::new(Addition { tasks: tasks.collect() }))
+    }
+
+    /// Lets the run come to its end, as it must, whatever happened.
+    fn run_out(&mut self) {
+        for turn in 0..10_000 {
+            if self.ended {
+                return;
+            }
+            let mut events = Vec::new();
+            if std::mem::take(&mut self.paused) {
+                events.push(Event::Resume);
+            }
+            self.answer_scores(turn, &mut events);
+            events.extend(
+                self.deciding
+                    .iter()
+                    .map(|task| Event::Decided { task: *task, decision: Decision::Run }),
+            );
+            events.extend(
+                self.asked.iter().map(|task| Event::Answered { task: *task, accepted: true }),
+            );
+            let running: Vec<TaskIx> = self.running.keys().copied().collect();
+            events.extend(running.into_iter().map(|task| self.end_of(task, End::Succeeded)));
+            if events.is_empty() {
+                let timer = self.scheduler.next_timer().expect("something is due, or it is stuck");
+                self.now = self.now.max(timer);
+                events.push(Event::Timer);
+            }
+            self.step(events);
+        }
+        panic!("the run does not end: {:?}", self.history.last());
+    }
+
+    /// From its events alone comes the same state, by way of the same actions,
+    /// from the beginning and from a copy made on the way.
+    fn replay(&self) {
+        let mut scheduler = Scheduler::new(self.settings);
+        let mut copy = None;
+        for (n, (now, events, actions)) in self.history.iter().enumerate() {
+            if n == self.history.len() / 2 {
+                copy = Some(scheduler.clone());
+            }
+            let mut again = Vec::new();
+            for scheduler in [Some(&mut scheduler), copy.as_mut()].into_iter().flatten() {
+                again.clear();
+                scheduler.step(*now, events.clone(), &mut again);
+                assert_eq!(&again, actions);
+            }
+        }
+        let state = format!("{:?}", self.scheduler);
+        assert_eq!(format!("{scheduler:?}"), state);
+        assert_eq!(format!("{:?}", copy.expect("there was a half-way")), state);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_runs_keep_every_promise(case in case()) {
+        let mut run = Run::new(&case);
+        for choice in &case.choices {
+            run.choose(*choice);
+        }
+        run.run_out();
+        run.replay();
+    }
+}

@@ -1,0 +1,90 @@
+//! A whole document: the three shapes a file may have, made one.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::findings::Findings;
+use super::{DeadlineDoc, OnFailureDoc, TaskDoc, Text};
+
+/// A document that has been read. It borrows from its text.
+#[derive(Debug, Clone, Default)]
+pub struct Document<'a> {
+    /// Which shape it has, which is how paths begin.
+    pub root: Root,
+    /// The workflow's name; empty for a bare list or a single task.
+    pub name: Text<'a>,
+    /// Values for templates, overridden by the caller of a run.
+    pub inputs: Map<String, Value>,
+    /// Agents by name.
+    pub agents: BTreeMap<String, AgentDoc>,
+    /// The tasks in order.
+    pub tasks: Vec<TaskDoc<'a>>,
+    /// What the run may spend.
+    pub budget: Option<BudgetDoc>,
+    /// When the run must be over.
+    pub deadline: Option<DeadlineDoc<'a>>,
+    /// What a task does when it fails, unless it says.
+    pub on_failure: Option<OnFailureDoc<'a>>,
+    /// What happens to a task added to a run that does not fit.
+    pub on_conflict: Option<ConflictWord>,
+    /// What could not be read. The compiler reports it with what it finds.
+    pub(crate) findings: Findings,
+}
+
+/// The shape of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Root {
+    /// A list of tasks; the first is `[0]`.
+    #[default]
+    List,
+    /// One task; its fields have no prefix.
+    Task,
+    /// A workflow; the first task is `tasks[0]`.
+    Workflow,
+}
+
+/// What a run may spend on its agents.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetDoc {
+    /// Tokens, input and output together.
+    pub tokens: Option<u64>,
+    /// Cost in the currency of the agents' reports.
+    #[schemars(range(min = 0.0))]
+    pub cost: Option<f64>,
+}
+
+/// What happens to a task added to a live run that waits for a task that is not
+/// there, or would close a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictWord {
+    /// It is not added.
+    Reject,
+    /// It is kept back.
+    Hold,
+    /// It is added without the edge that does not fit.
+    Admit,
+}
+
+/// An agent, in a workflow or in the host's configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentDoc {
+    /// A plugin's name, `name@digest` or a file.
+    pub adapter: String,
+    /// Where it answers.
+    pub url: Option<String>,
+    /// Checked against the plugin's schema.
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    /// Limits of its plugin calls, in the plugin host's terms.
+    #[serde(default)]
+    pub limits: Map<String, Value>,
+    /// Attempts at once.
+    #[schemars(range(min = 1))]
+    pub max_concurrency: Option<u32>,
+}

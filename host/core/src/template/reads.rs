@@ -1,0 +1,43 @@
+//! What a template or an expression *reads* from the values it is given, known
+//! before there are any.
+
+use std::collections::BTreeSet;
+
+use super::ENVIRONMENT;
+
+/// What a template or an expression reads. Names that it sets itself are not
+/// among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The names it reads.
+    pub names: BTreeSet<String>,
+    /// The names after `results.`. A result that is found by a computed name, as
+    /// in `results[item]`, is not known here.
+    pub results: BTreeSet<String>,
+    /// Whether it asks if values are there (`is defined`, `default`), and so may
+    /// be meant for some that are not.
+    pub guarded: bool,
+    /// Whether it sets variables, so that a name may be its own.
+    pub sets: bool,
+}
+
+impl Reads {
+    pub(super) fn of(source: &str, variables: impl IntoIterator<Item = String>) -> Self {
+        let mut reads = Self {
+            guarded: source.contains("defined") || source.contains("default"),
+            sets: source.contains("set ") || source.contains("with "),
+            ..Self::default()
+        };
+        for variable in variables {
+            let mut parts = variable.split('.');
+            let Some(name) = parts.next() else { continue };
+            if let ("results", Some(result)) = (name, parts.next()) {
+                reads.results.insert(result.to_owned());
+            }
+            if ENVIRONMENT.globals().all(|(global, _)| global != name) {
+                reads.names.insert(name.to_owned());
+            }
+        }
+        reads
+    }
+}

@@ -1,0 +1,305 @@
+//! A *draft* is a task on its way into a live run: compiled like the workflow
+//! itself, except that what it waits for is still a name.
+//!
+//! An added task may use the agents and the transformers that the run began
+//! with, and nothing else: everything is loaded and checked before a run
+//! starts.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use consort_core::plan::{AgentIx, Known, Plan, Task, TransformerUse, Work, compile};
+use consort_core::problem::Problem;
+use consort_core::spec::{AgentDoc, Format, parse};
+use serde_json::{Value, json};
+
+use crate::now;
+
+/// A task on its way into a live run.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// Its agents are the run's. The tasks its edges lead to mean nothing.
+    pub(crate) task: Task,
+    /// The id of the task each of its edges leads to.
+    pub(crate) waits_for: Box<[Arc<str>]>,
+}
+
+/// What an agent wants added to the run.
+pub(crate) struct Proposal {
+    /// Its id, as far as it has one.
+    pub(crate) name: Arc<str>,
+    /// The task and its steps, or why there are none.
+    pub(crate) drafts: Result<Vec<Arc<Draft>>, String>,
+}
+
+/// What a running workflow offers to added tasks.
+#[derive(Debug)]
+pub(crate) struct Drafting {
+    known: Known,
+    agents: Vec<Arc<str>>,
+    transformers: HashSet<String>,
+}
+
+impl Drafting {
+    /// `default_agent` does the tasks that name no agent, if the plan uses it.
+    pub(crate) fn new(plan: &Plan, default_agent: Option<&str>) -> Self {
+        let agents = plan.agents.iter().map(|agent| {
+            let doc = AgentDoc {
+                adapter: agent.adapter.clone(),
+                url: agent.url.as_ref().map(ToString::to_string),
+                config: agent.config.clone(),
+                limits: agent.limits.clone(),
+                max_concurrency: agent.max_concurrency,
+            };
+            (agent.name.to_string(), doc)
+        });
+        let known = Known {
+            agents: agents.collect(),
+            adapters: Vec::new(),
+            transformers: plan.transformers().map(|used| used.plugin.clone()).collect(),
+            default_agent: default_agent.map(str::to_owned),
+            anything: false,
+        };
+        Self {
+            known,
+            agents: plan.agents.iter().map(|agent| agent.name.clone()).collect(),
+            transformers: plan.transformers().map(transformer).collect(),
+        }
+    }
+
+    /// Compiles one task that an agent wants added, in JSON. Unless it says,
+    /// that agent does it.
+    pub(crate) fn spawned(&self, text: &str, agent: &str) -> Proposal {
+        let task = match serde_json::from_str(text) {
+            Ok(task @ Value::Object(_)) => task,
+            Ok(_) => return Proposal::refused("?", "a task is an object".to_owned()),
+            Err(error) => return Proposal::refused("?", format!("it is not JSON: {error}")),
+        };
+        let name = task["task_id"].as_str().unwrap_or("?").to_owned();
+        match self.compile(task, Some(agent)) {
+            Ok(drafts) => Proposal { name: name.into(), drafts: Ok(drafts) },
+            Err(problems) => {
+                let problems: Vec<String> = problems.iter().map(in_words).collect();
+                Proposal::refused(&name, problems.join("; "))
+            }
+        }
+    }
+
+    /// Compiles a task or a list of tasks in the workflow format.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them, except what they wait for: that is
+    /// for the scheduler to say.
+    pub(crate) fn draft(&self, tasks: Value) -> Result<Vec<Arc<Draft>>, Vec<Problem>> {
+        self.compile(tasks, self.known.default_agent.as_deref())
+    }
+
+    fn compile(
+        &self,
+        tasks: Value,
+        default_agent: Option<&str>,
+    ) -> Result<Vec<Arc<Draft>>, Vec<Problem>> {
+        let alone = tasks.is_object();
+        let mut tasks = match tasks {
+            Value::Array(tasks) => tasks,
+            task @ Value::Object(_) => vec![task],
+            _ => {
+                let problem = Problem::error("wrong-type", "", "this is not a task");
+                return Err(vec![problem.hint("give a task or a list of tasks")]);
+            }
+        };
+        // Tasks that are in the run, or will be, are stood in for, so that
+        // nothing is reported that only the scheduler can know.
+        let others = others(&tasks);
+        let stand_in = |id: &String| json!({"task_id": id, "type": "approval", "description": "-"});
+        tasks.extend(others.iter().map(stand_in));
+        let known = Known {
+            default_agent: default_agent.filter(|name| self.has_agent(name)).map(str::to_owned),
+            ..self.known.clone()
+        };
+        let text = Value::Array(tasks).to_string();
+        let plan = parse(&text, Format::Json)
+            .and_then(|document| compile(document, &known, now()))
+            .map_err(|problems| {
+                problems.into_iter().map(|problem| place(problem, alone)).collect::<Vec<_>>()
+            })?;
+        self.take(plan, others.len())
+    }
+
+    fn has_agent(&self, name: &str) -> bool {
+        self.known.agents.contains_key(name)
+    }
+
+    /// The tasks of a plan but its last ones, which only stand in for others.
+    fn take(&self, plan: Plan, stand_ins: usize) -> Result<Vec<Arc<Draft>>, Vec<Problem>> {
+        let Plan { agents, mut tasks, .. } = plan;
+        let ids: Vec<Arc<str>> = tasks.iter().map(|task| task.id.clone()).collect();
+        tasks.truncate(ids.len() - stand_ins);
+        let mut problems = Vec::new();
+        let mut drafts = Vec::with_capacity(tasks.len());
+        for mut task in tasks {
+            self.check_transformers(&task, &mut problems);
+            if let Work::Agents(own) = &task.work {
+                let number = |agent: &AgentIx| {
+                    let name = &agents[agent.0 as usize].name;
+                    let known = self.agents.iter().position(|known| known == name);
+                    AgentIx(known.expect("only the run's agents are known") as u32)
+                };
+                task.work = Work::Agents(own.iter().map(number).collect());
+            }
+            let waits_for = task.dependencies.iter().map(|edge| ids[edge.task.index()].clone());
+            let waits_for = waits_for.collect();
+            drafts.push(Arc::new(Draft { task, waits_for }));
+        }
+        if problems.is_empty() { Ok(drafts) } else { Err(problems) }
+    }
+
+    fn check_transformers(&self, task: &Task, problems: &mut Vec<Problem>) {
+        let edges = task.dependencies.iter().flat_map(|edge| &edge.transform);
+        for used in task.settings.transform.iter().chain(edges) {
+            if !self.transformers.contains(&transformer(used)) {
+                let message = format!(
+                    "the run does not use the transformer '{}' with this configuration",
+                    used.plugin
+                );
+                problems.push(
+                    Problem::error("unknown-transformer", &*task.id, message)
+                        .hint("an added task may use what the workflow uses"),
+                );
+            }
+        }
+    }
+}
+
+impl Proposal {
+    fn refused(name: &str, why: String) -> Self {
+        Self { name: name.into(), drafts: Err(why) }
+    }
+}
+
+/// A transformer with its configuration, as text.
+fn transformer(used: &TransformerUse) -> String {
+    format!("{} {}", used.plugin, Value::Object(used.config.clone()))
+}
+
+/// The ids that tasks and their steps depend on and that none of them has.
+fn others(tasks: &[Value]) -> BTreeSet<String> {
+    let mut own = HashSet::new();
+    let mut wanted = BTreeSet::new();
+    let mut stack: Vec<&Value> = tasks.iter().collect();
+    while let Some(task) = stack.pop() {
+        own.extend(task["task_id"].as_str());
+        for dependency in task["depends_on"].as_array().into_iter().flatten() {
+            wanted.extend(dependency.as_str().or(dependency["task"].as_str()));
+        }
+        stack.extend(task["steps"].as_array().into_iter().flatten());
+    }
+    wanted.into_iter().filter(|id| !own.contains(id)).map(str::to_owned).collect()
+}
+
+/// A problem with the place it has in what was given: a task alone is compiled
+/// as a list of one.
+fn place(mut problem: Problem, alone: bool) -> Problem {
+    // The text has been written anew.
+    (problem.line, problem.column) = (None, None);
+    if alone && let Some(path) = problem.path.strip_prefix("[0]") {
+        problem.path = path.trim_start_matches('.').to_owned();
+    }
+    if problem.code == "unknown-agent" {
+        return problem.hint("an added task may use the agents that the workflow uses");
+    }
+    problem
+}
+
+fn in_words(problem: &Problem) -> String {
+    match &problem.hint {
+        Some(hint) => format!("{problem} ({hint})"),
+        None => problem.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drafting() -> Drafting {
+        let text = "
+agents: {A: {adapter: echo}, B: {adapter: echo}}
+tasks:
+  - {task_id: x, agent: A}
+  - {task_id: y, agent: B, transform: [{transformer: jq, config: {filter: .}}]}
+";
+        let known = Known {
+            adapters: vec!["echo".into(), "other".into()],
+            transformers: vec!["jq".into()],
+            ..Known::default()
+        };
+        let plan = parse(text, Format::Yaml).and_then(|document| compile(document, &known, 0));
+        Drafting::new(&plan.expect("a plan"), Some("B"))
+    }
+
+    fn problems(tasks: Value) -> Vec<String> {
+        let problems = drafting().draft(tasks).expect_err("a problem");
+        problems.iter().map(in_words).collect()
+    }
+
+    #[test]
+    fn agents_are_the_run_s_and_what_is_waited_for_is_a_name() {
+        let drafts = drafting()
+            .draft(json!([
+                {"task_id": "a", "depends_on": ["x", {"task": "later", "as": "l"}]},
+                {"task_id": "b", "agent": "A", "depends_on": ["a"]},
+            ]))
+            .expect("drafts");
+        let said: Vec<String> = drafts
+            .iter()
+            .map(|draft| {
+                let names: Vec<&str> =
+                    draft.task.dependencies.iter().map(|edge| &*edge.name).collect();
+                format!("{} {:?} {:?} {names:?}", draft.task.id, draft.task.work, draft.waits_for)
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                r#"a Agents([AgentIx(1)]) ["x", "later"] ["x", "l"]"#,
+                r#"b Agents([AgentIx(0)]) ["a"] ["a"]"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_the_run_began_with_may_be_used() {
+        assert_eq!(
+            problems(json!({"task_id": "a", "agent": "other"})),
+            [
+                "agent: there is no agent 'other' (an added task may use the agents that the workflow uses)"
+            ]
+        );
+        let jq = json!([{"transformer": "jq", "config": {"filter": ".x"}}]);
+        assert_eq!(
+            problems(json!([{"task_id": "a", "transform": jq}])),
+            [
+                "a: the run does not use the transformer 'jq' with this configuration (an added task may use what the workflow uses)"
+            ]
+        );
+        assert_eq!(problems(json!(3)), ["this is not a task (give a task or a list of tasks)"]);
+    }
+
+    #[test]
+    fn an_agent_s_task_is_its_own_unless_it_says() {
+        let drafting = drafting();
+        let drafts = drafting.spawned(r#"{"task_id": "a"}"#, "A").drafts.expect("a draft");
+        assert_eq!(drafts[0].task.work, Work::Agents([AgentIx(0)].into()));
+        for (text, name, why) in [
+            ("{", "?", "it is not JSON"),
+            ("[]", "?", "a task is an object"),
+            (r#"{"task_id": "a", "descriptoin": ""}"#, "a", "did you mean 'description'?"),
+        ] {
+            let Proposal { name: named, drafts } = drafting.spawned(text, "A");
+            let said = drafts.expect_err("a problem");
+            assert!(&*named == name && said.contains(why), "{named}: {said}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What is done from *outside* while the run goes on.
+
+use std::sync::Arc;
+
+use consort_core::graph::TaskIx;
+use consort_core::plan::Work;
+use consort_core::scheduler::{Event, Park, Scope, State};
+use serde_json::Value;
+
+use super::Conductor;
+use crate::control::{Command, ControlError, Target, TaskStatus, status_name};
+use crate::watch::RunEvent;
+
+impl Conductor {
+    pub(super) fn obey(&mut self, command: Command) {
+        // An answer that nobody waits for any more is no loss.
+        match command {
+            Command::Answer { task, answer, reply } => {
+                let _ = reply.send(self.answer(&task, answer));
+            }
+            Command::Cancel { what, reply } => {
+                let _ = reply.send(self.cancel(&what));
+            }
+            Command::Pause { paused, reply } => {
+                self.pause(paused);
+                let _ = reply.send(Ok(()));
+            }
+            Command::Add { drafts, reply } => self.add(drafts, None, Some(reply)),
+            Command::Status { task, reply } => {
+                let _ = reply.send(self.find(&task).map(|task| self.status(task)));
+            }
+        }
+    }
+
+    fn find(&mut self, id: &str) -> Result<TaskIx, ControlError> {
+        let plan = &self.stage.plan;
+        match self.nodes.find(id, plan) {
+            Some(task) => Ok(task),
+            None => Err(ControlError::unknown(id, self.nodes.all_names(plan))),
+        }
+    }
+
+    fn answer(&mut self, id: &str, answer: Value) -> Result<(), ControlError> {
+        let task = self.find(id)?;
+        if self.records[task.index()].question().is_some() {
+            self.accept(task, answer);
+            return Ok(());
+        }
+        let approval = self.nodes.look(task, &self.stage.plan).work == Work::Approval;
+        let record = &self.records[task.index()];
+        let answered = record.result.is_some() || record.error.is_some();
+        if !approval || answered || record.status.is_some() {
+            let state = if approval && answered { "answered" } else { self.state_name(task) };
+            return Err(ControlError::NotAsked { task: self.id(task), state });
+        }
+        let items = self.nodes.fanned_out(task).into_iter().flat_map(|fanned| fanned.items());
+        let open = |item: &TaskIx| self.records[item.index()].question().is_some();
+        let open: Vec<TaskIx> = items.filter(open).collect();
+        open.into_iter().for_each(|item| self.accept(item, answer.clone()));
+        self.answers.insert(id.to_owned(), answer);
+        Ok(())
+    }
+
+    fn cancel(&mut self, what: &Target) -> Result<(), ControlError> {
+        let scope = match what {
+            Target::Run if self.cancelled => return Ok(()),
+            Target::Run => {
+                self.cancel_run();
+                return Ok(());
+            }
+            Target::Task(id) => Scope::Task(self.find(id)?),
+            Target::Subtree(id) => Scope::Subtree(self.find(id)?),
+        };
+        self.events.push(Event::Cancel { scope });
+        Ok(())
+    }
+
+    fn pause(&mut self, paused: bool) {
+        if std::mem::replace(&mut self.paused, paused) == paused {
+            return;
+        }
+        let (event, seen) = match paused {
+            true => (Event::Pause, RunEvent::Paused),
+            false => (Event::Resume, RunEvent::Resumed),
+        };
+        self.events.push(event);
+        self.stage.watcher.event(&seen);
+    }
+
+    fn status(&self, task: TaskIx) -> TaskStatus {
+        let record = &self.records[task.index()];
+        let name = |agent: u32| -> Arc<str> { self.stage.cast.agents[agent as usize].name.clone() };
+        TaskStatus {
+            task_id: self.id(task),
+            state: self.state_name(task),
+            attempts: record.attempts,
+            agent: record.agent.map(name),
+            question: record.question().cloned(),
+            items: self.nodes.fanned_out(task).map(|fanned| fanned.items().len() as u32),
+            error: record.error.as_deref().cloned(),
+        }
+    }
+
+    fn state_name(&self, task: TaskIx) -> &'static str {
+        match self.scheduler.state(task) {
+            State::Blocked => "blocked",
+            State::Deciding => "deciding",
+            State::Ready(_) => "ready",
+            State::Running => "running",
+            State::Parked(Park::Backoff | Park::Remote) => "waiting",
+            State::Parked(Park::Person) => "asking",
+            State::Parked(Park::Items) => "fanned-out",
+            State::Finished(status) => status_name(status),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a *finished* task leaves behind, and what the whole run does.
+
+use std::num::NonZeroI64;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use consort_core::graph::TaskIx;
+use consort_core::plan::{Edge, Work};
+use consort_core::scheduler::{Reason, RunReason, Status};
+use consort_plugin_host::Payload;
+
+use super::Conductor;
+use crate::control::status_name;
+use crate::job::TaskRef;
+use crate::record::Record;
+use crate::report::{JsonPayload, Metrics, Report, TaskReport};
+use crate::watch::RunEvent;
+
+impl Conductor {
+    pub(super) fn finish(&mut self, now: i64, task: TaskIx, status: Status, reason: Reason) {
+        let earlier = self.records[task.index()].error.take();
+        let error = self.end_error(task, status, reason, earlier);
+        let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
+        let parent = self.nodes.item(task).map(|(parent, ..)| parent);
+        let record = &mut self.records[task.index()];
+        record.result = result.or(record.result.take());
+        record.error = error;
+        record.status = Some(status);
+        record.finished = NonZeroI64::new(now);
+        record.live = None;
+        self.stage.watcher.event(&RunEvent::TaskFinished {
+            task: &self.nodes.id(task, &self.stage.plan),
+            status,
+            error: record.error.as_deref(),
+            elapsed: Duration::from_millis(record.elapsed(now)),
+        });
+        if let Some(parent) = parent {
+            self.nodes.finish_item(parent);
+        }
+    }
+
+    /// The result of a task that others did: of a collaborative task its steps'
+    /// results by name, of a fan-out the list of its items'.
+    fn gathered_result(&self, task: TaskIx) -> Option<Payload> {
+        if let Some(fanned) = self.nodes.fanned_out(task) {
+            return Some(self.list(fanned.items()));
+        }
+        if self.nodes.look(task, self.plan()).work != Work::Join {
+            return None;
+        }
+        Some(match self.nodes.task(task) {
+            TaskRef::Planned(task) => {
+                let edges = &self.plan().task(task).dependencies;
+                self.object(edges.iter().map(|edge| (edge, Some(edge.task))))
+            }
+            TaskRef::Added(draft) => {
+                let edges = draft.task.dependencies.iter().zip(&draft.waits_for);
+                self.object(edges.map(|(edge, name)| (edge, self.nodes.named(name))))
+            }
+        })
+    }
+
+    /// Results in a JSON list, `null` for those there are not.
+    fn list(&self, items: impl Iterator<Item = TaskIx>) -> Payload {
+        let mut list = String::from("[");
+        for item in items {
+            if list.len() > 1 {
+                list.push(',');
+            }
+            let result = self.records[item.index()].result.as_ref();
+            let text = result.and_then(|result| serde_json::to_string(&JsonPayload(result)).ok());
+            list.push_str(text.as_deref().unwrap_or("null"));
+        }
+        list.push(']');
+        Payload::Json(list.into())
+    }
+
+    /// Results in a JSON object, by the names of their edges.
+    fn object<'a>(&self, edges: impl Iterator<Item = (&'a Edge, Option<TaskIx>)>) -> Payload {
+        let mut object = String::from("{");
+        for (edge, task) in edges {
+            let result = task.and_then(|task| self.records[task.index()].result.as_ref());
+            let Some(result) = result else { continue };
+            let (Ok(key), Ok(value)) =
+                (serde_json::to_string(&*edge.name), serde_json::to_string(&JsonPayload(result)))
+            else {
+                continue;
+            };
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object += &key;
+            object.push(':');
+            object += &value;
+        }
+        object.push('}');
+        Payload::Json(object.into())
+    }
+
+    pub(super) fn report(mut self, status: Status, reason: RunReason) -> Report {
+        let elapsed = self.clock.elapsed();
+        self.stage.watcher.event(&RunEvent::RunFinished { status, elapsed });
+        let reason = self.run_error(reason);
+        let mut records = std::mem::take(&mut self.records);
+        let stage = self.stage.clone();
+        let plan = &stage.plan;
+        let mut metrics = Metrics {
+            duration_ms: (self.clock.now() - self.clock.epoch) as u64,
+            longest_chain: plan.graph.depths(&plan.order).into_iter().max().map_or(0, |d| d + 1),
+            usage: self.spent,
+            ..Metrics::default()
+        };
+        let mut tasks = Vec::with_capacity(records.len());
+        let planned = (0..plan.tasks.len() as u32).map(TaskIx);
+        for task in planned.chain(self.nodes.added()) {
+            let items = self.nodes.fanned_out(task).into_iter().flat_map(|fanned| fanned.items());
+            for node in std::iter::once(task).chain(items) {
+                let record = std::mem::take(&mut records[node.index()]);
+                tasks.push(self.task_report(node, record, &mut metrics));
+            }
+        }
+        metrics.policy = self.policy.into_metrics();
+        let plugins = &mut *stage.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.plugins = std::mem::take(plugins);
+        Report {
+            run_id: stage.run_id.clone(),
+            name: plan.name.clone(),
+            status,
+            reason,
+            tasks,
+            not_added: self.additions.not_added,
+            metrics,
+        }
+    }
+
+    fn task_report(&self, task: TaskIx, record: Record, metrics: &mut Metrics) -> TaskReport {
+        let status = record.status.unwrap_or(Status::Cancelled);
+        *metrics.tasks.entry(status_name(status)).or_default() += 1;
+        metrics.attempts += record.attempts;
+        metrics.cached += u32::from(record.cached);
+        let time = |at: Option<NonZeroI64>| {
+            at.and_then(|at| jiff::Timestamp::from_millisecond(at.get()).ok())
+        };
+        let items = self.nodes.fanned_out(task).map(|fanned| fanned.items().len() as u32);
+        TaskReport {
+            id: self.id(task),
+            status,
+            attempts: record.attempts,
+            agent: record.agent.map(|agent| self.stage.cast.agents[agent as usize].name.clone()),
+            output: record.result,
+            error: record.error.map(|error| *error),
+            started: time(record.started),
+            finished: time(record.finished),
+            usage: record.usage.map(|usage| *usage),
+            items: items.filter(|items| *items > 0 || status == Status::Succeeded),
+            cached: record.cached,
+            labels: self.nodes.look(task, &self.stage.plan).settings.labels.clone(),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What is *begun*: whether a task is done is decided, a question is put, an
+//! attempt is started; and what each comes to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use consort_core::graph::TaskIx;
+use consort_core::scheduler::{End, Event};
+use consort_plugin_host::Payload;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::Conductor;
+use crate::attempt::{Attempt, AttemptEnd, Left};
+use crate::decide::{Verdict, decide};
+use crate::error::TaskError;
+use crate::job::{Job, TaskRef, TaskResult, WorksOn};
+use crate::message::{Message, lost};
+use crate::nodes::MAX_GROWTH;
+use crate::report::UsageReport;
+use crate::stage::Pulse;
+use crate::watch::RunEvent;
+
+/// How long a remote agent may take to stop.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Decisions and questions that are worked out at once.
+const MAX_PREPARATIONS: usize = 64;
+
+/// Decisions and questions that are to be worked out.
+#[derive(Default)]
+pub(super) struct Preparations {
+    waiting: VecDeque<(TaskIx, Wanted)>,
+    running: usize,
+}
+
+/// What is wanted of a task before it can go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted {
+    Decision,
+    Question,
+}
+
+impl Conductor {
+    /// Works out a decision or a question, apart from the loop: transformers
+    /// may have to be called for it, and templates take their time.
+    pub(super) fn prepare(&mut self, task: TaskIx, wanted: Wanted) {
+        self.preparations.waiting.push_back((task, wanted));
+        self.prepare_next();
+    }
+
+    fn prepare_next(&mut self) {
+        while self.preparations.running < MAX_PREPARATIONS {
+            let Some((task, wanted)) = self.preparations.waiting.pop_front() else { return };
+            if self.records[task.index()].status.is_some() {
+                continue;
+            }
+            self.preparations.running += 1;
+            let job = self.job(task);
+            match wanted {
+                Wanted::Decision => {
+                    let verdict = Verdict::Broken(lost());
+                    let owed = self.mail.owe(Message::Decided { task, verdict });
+                    tokio::spawn(async move {
+                        let verdict = decide(&job).await;
+                        owed.pay(Message::Decided { task, verdict });
+                    });
+                }
+                Wanted::Question => {
+                    let owed = self.mail.owe(Message::Question { task, question: Err(lost()) });
+                    tokio::spawn(async move {
+                        let question = match job.given().await {
+                            Ok(given) => job.description(&given),
+                            Err(failed) => Err(failed),
+                        };
+                        let question = question.map_err(|(error, _)| error);
+                        owed.pay(Message::Question { task, question });
+                    });
+                }
+            }
+        }
+    }
+
+    /// A task with all it needs to fill in its texts.
+    fn job(&self, node: TaskIx) -> Job {
+        let task = self.nodes.task(node);
+        let works_on = match self.nodes.item(node) {
+            Some((_, fan, index)) => WorksOn::Item { fan, index },
+            None => WorksOn::Results(self.results(&task)),
+        };
+        Job { stage: self.stage.clone(), task, id: self.id(node), works_on, pulse: None }
+    }
+
+    /// The results that a task's edges pass on.
+    fn results(&self, task: &TaskRef) -> Vec<Option<TaskResult>> {
+        let result = |dependency: TaskIx| {
+            let value = self.records[dependency.index()].result.clone()?;
+            Some(TaskResult { task: self.nodes.task(dependency), value })
+        };
+        match task {
+            TaskRef::Planned(task) => {
+                let edges = self.plan().task(*task).dependencies.iter();
+                edges.map(|edge| if edge.forward { result(edge.task) } else { None }).collect()
+            }
+            TaskRef::Added(draft) => {
+                let edges = draft.task.dependencies.iter().zip(&draft.waits_for);
+                let passed_on =
+                    edges.map(
+                        |(edge, name)| {
+                            if edge.forward { result(self.nodes.named(name)?) } else { None }
+                        },
+                    );
+                passed_on.collect()
+            }
+        }
+    }
+
+    pub(super) fn start(
+        &mut self,
+        now: i64,
+        task: TaskIx,
+        agent: u32,
+        attempt: u32,
+        resume: bool,
+        deadline: i64,
+    ) {
+        let agent = self.agent_of(task, agent);
+        let (stop, stopped) = oneshot::channel();
+        let record = &mut self.records[task.index()];
+        record.agent = Some(agent);
+        record.attempts = attempt;
+        record.start(now);
+        let live = record.live();
+        live.stop = Some(stop);
+        live.stopped = None;
+        let left = std::mem::take(&mut live.left);
+        let left = if resume { left } else { Left::default() };
+        // If it is stopped, the agent must still be told.
+        live.left.checkpoint.clone_from(&left.checkpoint);
+        let mut job = self.job(task);
+        let idle = job.task().settings.timeouts.idle;
+        job.pulse = idle.map(|idle| Arc::new(Pulse::new(task, idle, self.mail.clone())));
+        self.stage.watcher.event(&RunEvent::TaskStarted {
+            task: &job.id,
+            agent: &self.stage.cast.agents[agent as usize].name,
+            attempt,
+            resumed: resume,
+        });
+        let work = Attempt {
+            job,
+            task,
+            agent,
+            number: attempt,
+            left,
+            remaining: Duration::from_millis(deadline.saturating_sub(now).max(0) as u64),
+            mail: self.mail.clone(),
+        };
+        let owed = self.mail.owe(Message::Ended { task, end: Some(AttemptEnd::lost()) });
+        tokio::spawn(async move {
+            let end = tokio::select! {
+                biased;
+                end = work.run() => Some(end),
+                _ = stopped => None,
+            };
+            owed.pay(Message::Ended { task, end });
+        });
+    }
+
+    /// Keeps what a message brings and tells the scheduler what it means.
+    pub(super) fn take(&mut self, message: Message) {
+        match message {
+            Message::Ended { task, end } => self.take_end(task, end),
+            Message::Used { task, usage } => self.take_usage(task, usage),
+            Message::Alive(task) => self.events.push(Event::Alive { task }),
+            Message::Decided { task, verdict } => {
+                self.preparations.running -= 1;
+                self.take_verdict(task, verdict);
+                self.prepare_next();
+            }
+            Message::Question { task, question } => {
+                self.preparations.running -= 1;
+                self.take_question(task, question);
+                self.prepare_next();
+            }
+        }
+    }
+
+    fn take_end(&mut self, task: TaskIx, end: Option<AttemptEnd>) {
+        let live = self.records[task.index()].live();
+        live.stop = None;
+        let why = live.stopped.take();
+        let stop_error =
+            |conductor: &Self| why.map(|why| Box::new(conductor.stop_error(task, why)));
+        let end = match end {
+            Some(AttemptEnd::Done { output, cached, proposals }) => {
+                // Before the end: the run might be over with it.
+                self.propose(task, proposals);
+                let record = &mut self.records[task.index()];
+                record.result = Some(output);
+                record.cached = cached;
+                record.error = None;
+                record.live().left = Left::default();
+                End::Succeeded
+            }
+            Some(AttemptEnd::Pending { left, poll_after }) => {
+                self.records[task.index()].live().left = left;
+                End::Pending { poll_after: poll_after.as_millis().min(u64::MAX.into()) as u64 }
+            }
+            Some(AttemptEnd::Failed { error, retry }) => {
+                let error = stop_error(self).unwrap_or(error);
+                let record = &mut self.records[task.index()];
+                record.error = Some(error);
+                record.live().left = Left::default();
+                End::Failed(retry)
+            }
+            None => {
+                let error = stop_error(self);
+                self.records[task.index()].error = error;
+                self.cancel_remote(task);
+                End::Aborted
+            }
+        };
+        self.events.push(Event::Ended { task, end });
+    }
+
+    fn take_usage(&mut self, task: TaskIx, usage: UsageReport) {
+        self.spent.add(&usage);
+        let (tokens, cost) = (usage.tokens(), usage.cost.unwrap_or(0.0));
+        self.records[task.index()].use_up(usage);
+        self.events.push(Event::Spent { tokens, cost });
+    }
+
+    fn take_verdict(&mut self, task: TaskIx, mut verdict: Verdict) {
+        if self.records[task.index()].status.is_some() {
+            return;
+        }
+        if let Verdict::FanOut(fan) = &verdict
+            && fan.items.len() > self.nodes.room()
+        {
+            let message = format!(
+                "its {} items would make the run grow by more than {MAX_GROWTH} tasks",
+                fan.items.len()
+            );
+            verdict = Verdict::Broken(Box::new(TaskError::new("too-many", message)));
+        }
+        let decision = verdict.decision();
+        match verdict {
+            Verdict::FanOut(fan) => self.nodes.fan_out(task, fan),
+            Verdict::Broken(error) => self.records[task.index()].error = Some(error),
+            Verdict::Run | Verdict::Skip => {}
+        }
+        self.events.push(Event::Decided { task, decision });
+    }
+
+    /// Numbers the items of a task.
+    pub(super) fn fan_out(&mut self, now: i64, task: TaskIx, first: TaskIx, items: u32) {
+        self.nodes.add_items(task, first, items);
+        self.records.resize_with(first.index() + items as usize, Default::default);
+        self.records[task.index()].start(now);
+        self.stage.watcher.event(&RunEvent::FannedOut { task: &self.id(task), items });
+    }
+
+    fn take_question(&mut self, task: TaskIx, question: Result<Arc<str>, Box<TaskError>>) {
+        if self.records[task.index()].status.is_some() {
+            return;
+        }
+        match question {
+            Ok(question) => self.ask(task, question),
+            Err(error) => {
+                self.records[task.index()].error = Some(error);
+                self.events.push(Event::Answered { task, accepted: false });
+            }
+        }
+    }
+
+    /// Puts a question to whoever watches, unless it has been answered already.
+    fn ask(&mut self, task: TaskIx, question: Arc<str>) {
+        let now = self.clock.now();
+        let id = self.id(task);
+        self.records[task.index()].start(now);
+        self.records[task.index()].live().question = Some(question.clone());
+        let parent = self.nodes.item(task).map(|(parent, ..)| self.id(parent));
+        let given = self.answers.remove(&*id);
+        // An answer to a fan-out is one for each of its items.
+        let given = given.or_else(|| self.answers.get(&*parent?).cloned());
+        if let Some(answer) = given {
+            self.accept(task, answer);
+            return;
+        }
+        let until = self.own_end(task, now);
+        self.stage.watcher.event(&RunEvent::Asked { task: &id, question: &question, until });
+    }
+
+    /// Takes a person's answer to a question that is open.
+    pub(super) fn accept(&mut self, task: TaskIx, answer: Value) {
+        let record = &mut self.records[task.index()];
+        record.live().question = None;
+        let accepted = answer != Value::Bool(false) && answer["approved"] != Value::Bool(false);
+        if accepted {
+            record.result = Some(Payload::Json(answer.to_string().into()));
+        } else {
+            record.error = Some(Box::new(refused(answer)));
+        }
+        self.events.push(Event::Answered { task, accepted });
+    }
+
+    /// Tells a remote agent to stop, without waiting for it.
+    pub(super) fn cancel_remote(&mut self, task: TaskIx) {
+        let record = &mut self.records[task.index()];
+        let Some(live) = &mut record.live else { return };
+        let left = std::mem::take(&mut live.left);
+        let (Some(agent), Some(_)) = (record.agent, &left.checkpoint) else { return };
+        let number = record.attempts;
+        let mail = self.mail.clone();
+        let job = self.job(task);
+        let attempt = Attempt { job, task, agent, number, left, remaining: CANCEL_TIMEOUT, mail };
+        self.cancels.spawn(async move {
+            let task = &attempt.job.id;
+            match tokio::time::timeout(CANCEL_TIMEOUT, attempt.cancel()).await {
+                Ok(Ok(())) => {}
+                Ok(Err((error, _))) => {
+                    tracing::warn!(%task, error = error.message, "cancel failed")
+                }
+                Err(_) => {
+                    tracing::warn!(%task, "the agent did not confirm within 10 s that it stopped")
+                }
+            }
+        });
+    }
+}
+
+/// A person's no.
+fn refused(answer: Value) -> TaskError {
+    let words = ["comment", "reason", "message"].iter().find_map(|field| answer[field].as_str());
+    let message = match words {
+        Some(words) => format!("it was refused: {words}"),
+        None => "it was refused".to_owned(),
+    };
+    let detail = answer.is_object().then_some(answer);
+    TaskError { detail, ..TaskError::new("refused", message) }
+}

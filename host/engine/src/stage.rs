@@ -1,0 +1,137 @@
+//! The *stage* is what everything in a run shares; an *ear* hears a plugin on
+//! it and passes on what it says.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use consort_core::graph::TaskIx;
+use consort_core::plan::Plan;
+use consort_core::template::Shared;
+use consort_plugin_host::{Level, Metric, MetricValue, Observer, Progress};
+
+use crate::cache::Cache;
+use crate::cast::Cast;
+use crate::draft::Drafting;
+use crate::message::{Mail, Message};
+use crate::report::PluginMetric;
+use crate::watch::{RunEvent, Watcher};
+
+/// Names of plugins' numbers a run keeps; a plugin that makes up more only
+/// loses its own.
+const MAX_NAMES: usize = 4_096;
+
+/// What everything in a run shares.
+pub(crate) struct Stage {
+    pub(crate) run_id: Arc<str>,
+    pub(crate) plan: Plan,
+    pub(crate) cast: Cast,
+    pub(crate) inputs: Shared,
+    pub(crate) cache: Cache,
+    pub(crate) drafting: Arc<Drafting>,
+    pub(crate) watcher: Arc<dyn Watcher>,
+    pub(crate) metrics: Mutex<BTreeMap<String, PluginMetric>>,
+}
+
+/// Hears a plugin and passes it on.
+pub(crate) struct Ear {
+    pub(crate) stage: Arc<Stage>,
+    /// None for the policy.
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) plugin: Arc<str>,
+    /// For an attempt that must show signs of life.
+    pub(crate) pulse: Option<Arc<Pulse>>,
+}
+
+/// Tells the run loop that an attempt is alive: not at every sign of life, only
+/// when an eighth of its idle timeout has passed since it was last told.
+pub(crate) struct Pulse {
+    task: TaskIx,
+    to: Mail,
+    /// Milliseconds between two messages.
+    every: u64,
+    begun: Instant,
+    /// Milliseconds from `begun` to the last message.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    /// For an attempt that begins now; `idle` is its timeout in milliseconds.
+    pub(crate) fn new(task: TaskIx, idle: u64, to: Mail) -> Self {
+        Self { task, to, every: idle / 8, begun: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn beat(&self) {
+        let now = self.begun.elapsed().as_millis() as u64;
+        let last = self.last.load(Ordering::Relaxed);
+        if now < last.saturating_add(self.every) {
+            return;
+        }
+        let told = self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if told.is_ok() {
+            self.to.send(Message::Alive(self.task));
+        }
+    }
+}
+
+impl Ear {
+    fn beat(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.beat();
+        }
+    }
+}
+
+impl Observer for Ear {
+    fn log(&self, level: Level, message: &str) {
+        self.beat();
+        self.stage.watcher.event(&RunEvent::Log {
+            task: self.task.as_ref(),
+            plugin: &self.plugin,
+            level,
+            message,
+        });
+    }
+
+    fn progress(&self, update: Progress) {
+        self.beat();
+        if let Some(task) = &self.task {
+            self.stage.watcher.event(&RunEvent::Progress { task, update: &update });
+        }
+    }
+
+    fn metric(&self, metric: Metric) {
+        let mut metrics = self.stage.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        if metrics.len() >= MAX_NAMES && !metrics.contains_key(&metric.name) {
+            return;
+        }
+        let number = metrics.entry(metric.name);
+        let fresh = match metric.value {
+            MetricValue::Count(by) => PluginMetric::Counter { value: by },
+            MetricValue::Gauge(value) => PluginMetric::Gauge { value },
+            MetricValue::Observe(value) => {
+                PluginMetric::Distribution { count: 1, sum: value, min: value, max: value }
+            }
+        };
+        number
+            .and_modify(|number| match (number, metric.value) {
+                (PluginMetric::Counter { value }, MetricValue::Count(by)) => {
+                    *value = value.saturating_add(by);
+                }
+                (PluginMetric::Gauge { value }, MetricValue::Gauge(new)) => *value = new,
+                (
+                    PluginMetric::Distribution { count, sum, min, max },
+                    MetricValue::Observe(value),
+                ) => {
+                    *count += 1;
+                    *sum += value;
+                    *min = min.min(value);
+                    *max = max.max(value);
+                }
+                // The first use of a name decides its kind.
+                _ => {}
+            })
+            .or_insert(fresh);
+    }
+}

@@ -1,0 +1,286 @@
+//! The *world* around a scheduler: agents, prioritizers, persons, operators and
+//! a clock, none of which can be relied on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use consort_core::graph::TaskIx;
+use consort_core::scheduler::{
+    Action, Addition, Decision, End, Event, NewTask, Retry, Scope, TaskRules, Wanted,
+};
+
+use crate::dice::Dice;
+
+/// How much goes wrong in a run, in percent.
+#[derive(Debug)]
+struct Mood {
+    faults: u64,
+    bad_scores: u64,
+    operators: u64,
+    spawns: u64,
+    lateness: u64,
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Happening {
+    /// The attempt that was started as the `start`-th comes to its end.
+    End { task: TaskIx, start: u64, end: End, tokens: u64 },
+    /// Whatever the task does by then.
+    Event(Event),
+}
+
+/// Everything around the scheduler.
+#[derive(Debug)]
+pub(crate) struct World {
+    dice: Dice,
+    mood: Mood,
+    agenda: BTreeMap<(i64, u64), Happening>,
+    noted: u64,
+    /// The running attempts by the number of their start.
+    running: BTreeMap<TaskIx, u64>,
+    starts: u64,
+    /// Rules that an added task may have.
+    templates: Vec<TaskRules>,
+    tasks: u32,
+    added: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, now: i64, templates: Vec<TaskRules>) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        let mood = Mood {
+            faults: *dice.pick(&[0, 10, 30, 70]),
+            bad_scores: *dice.pick(&[0, 10, 100]),
+            operators: *dice.pick(&[0, 0, 15]),
+            spawns: *dice.pick(&[0, 0, 20]),
+            lateness: *dice.pick(&[0, 10, 50]),
+        };
+        let tasks = templates.len() as u32;
+        let mut world = Self {
+            dice,
+            mood,
+            agenda: BTreeMap::new(),
+            noted: 0,
+            running: BTreeMap::new(),
+            starts: 0,
+            templates,
+            tasks,
+            added: 0,
+        };
+        for _ in 0..3 {
+            if world.dice.chance(world.mood.operators) {
+                world.operate(now);
+            }
+        }
+        world
+    }
+
+    /// When something happens next.
+    pub(crate) fn next(&self) -> Option<i64> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// How late the next tick is.
+    pub(crate) fn lateness(&mut self) -> i64 {
+        if self.dice.chance(self.mood.lateness) { self.dice.between(1, 60) as i64 } else { 0 }
+    }
+
+    /// What has happened by now. `due` says that the scheduler wants to be told
+    /// the time.
+    pub(crate) fn events(&mut self, now: i64, due: bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        while self.next().is_some_and(|at| at <= now) {
+            match self.agenda.pop_first() {
+                Some((_, Happening::End { task, start, end, tokens })) => {
+                    if self.running.get(&task) == Some(&start) {
+                        self.running.remove(&task);
+                        self.end(task, end, tokens, &mut events);
+                    }
+                }
+                Some((_, Happening::Event(Event::Alive { task }))) => {
+                    if self.running.contains_key(&task) {
+                        events.push(Event::Alive { task });
+                    }
+                }
+                Some((_, Happening::Event(event))) => events.push(event),
+                None => break,
+            }
+        }
+        if due || self.dice.chance(5) {
+            let place = if self.dice.chance(50) { 0 } else { events.len() };
+            events.insert(place, Event::Timer);
+        }
+        events
+    }
+
+    fn end(&mut self, task: TaskIx, end: End, tokens: u64, events: &mut Vec<Event>) {
+        if tokens > 0 {
+            events.push(Event::Spent { tokens, cost: tokens as f64 / 1_000.0 });
+        }
+        if self.dice.chance(self.mood.spawns) {
+            events.push(self.spawn(task));
+        }
+        events.push(Event::Ended { task, end });
+    }
+
+    /// Tasks that an agent wants done besides.
+    fn spawn(&mut self, parent: TaskIx) -> Event {
+        let tasks = (0..self.dice.between(1, 4)).map(|_| {
+            self.added += 1;
+            let mut wanted: Vec<Wanted> = Vec::new();
+            for _ in 0..self.dice.roll(3) {
+                let known = TaskIx(self.dice.roll(u64::from(self.tasks)) as u32);
+                wanted.push(match self.dice.roll(10) {
+                    0..4 => Wanted::Task(parent),
+                    4..6 => Wanted::Task(known),
+                    // Something added before, at the same time, or never.
+                    _ => Wanted::Name(Arc::from(self.name(3))),
+                });
+            }
+            NewTask {
+                rules: self.dice.pick(&self.templates).clone(),
+                depends_on: wanted,
+                key: self.added,
+                name: self.name(2).into(),
+            }
+        });
+        Event::Add(Box::new(Addition { tasks: tasks.collect() }))
+    }
+
+    /// The name of an added task, around the latest.
+    fn name(&mut self, ahead: u64) -> String {
+        format!("n{}", (self.added + self.dice.roll(ahead)).saturating_sub(self.dice.roll(3)))
+    }
+
+    fn note(&mut self, at: i64, happening: Happening) {
+        self.noted += 1;
+        self.agenda.insert((at, self.noted), happening);
+    }
+
+    fn after(&mut self, now: i64, low: u64, high: u64) -> i64 {
+        now + self.dice.between(low, high) as i64
+    }
+
+    /// Does what the scheduler says, more or less.
+    pub(crate) fn perform(&mut self, now: i64, action: &Action) {
+        match *action {
+            Action::Score { ref tasks } => {
+                let scores = self.scores(tasks.len());
+                // In the same tick, soon, or rather late.
+                let at = match self.dice.roll(10) {
+                    0..7 => now,
+                    7..9 => self.after(now, 1, 20),
+                    _ => self.after(now, 20, 600),
+                };
+                self.note(at, Happening::Event(Event::Scored { scores }));
+            }
+            Action::Decide { task } => {
+                let decision = match self.dice.roll(100) {
+                    0..10 => Decision::Skip,
+                    10..16 => Decision::Fail,
+                    16..50 => Decision::Run,
+                    _ => Decision::FanOut(self.dice.roll(7) as u32),
+                };
+                let at = self.after(now, 0, 30);
+                self.note(at, Happening::Event(Event::Decided { task, decision }));
+            }
+            Action::Ask { task } => {
+                let accepted = self.dice.chance(85);
+                let at = self.after(now, 0, 2_500);
+                self.note(at, Happening::Event(Event::Answered { task, accepted }));
+            }
+            Action::Start { task, resume, .. } => self.attempt(now, task, resume),
+            Action::Abort { task, .. } => {
+                if let Some(start) = self.running.get(&task).copied() {
+                    // Most stop; some end in their own way just then, or late.
+                    let end = match self.dice.roll(20) {
+                        0 => End::Succeeded,
+                        1 => End::Failed(Retry::Yes),
+                        2 => End::Failed(Retry::Never),
+                        3 => End::Pending { poll_after: 300 },
+                        _ => End::Aborted,
+                    };
+                    let high = if self.dice.chance(20) { 1_500 } else { 10 };
+                    let at = self.after(now, 0, high);
+                    self.note(at, Happening::End { task, start, end, tokens: 3 });
+                }
+            }
+            Action::FannedOut { items, .. } => self.tasks += items,
+            Action::Added { .. } => self.tasks += 1,
+            Action::CancelRemote { .. }
+            | Action::Retrying { .. }
+            | Action::Held { .. }
+            | Action::Rejected { .. }
+            | Action::Finished { .. }
+            | Action::RunEnded { .. } => {}
+        }
+    }
+
+    fn attempt(&mut self, now: i64, task: TaskIx, resume: bool) {
+        self.starts += 1;
+        let start = self.starts;
+        assert_eq!(self.running.insert(task, start), None, "{task:?} runs twice at once");
+        let tokens = self.dice.roll(40);
+        let (high, end) = if !self.dice.chance(self.mood.faults) {
+            let pending = self.dice.chance(if resume { 40 } else { 10 });
+            let poll_after = self.dice.roll(900);
+            (200, if pending { End::Pending { poll_after } } else { End::Succeeded })
+        } else {
+            match self.dice.roll(10) {
+                0..4 => (150, End::Failed(Retry::Yes)),
+                4 => (150, End::Failed(Retry::Never)),
+                5 => (150, End::Failed(Retry::After(self.dice.roll(1_500)))),
+                6 => (150, End::Aborted),
+                // It hangs until it is told to stop.
+                7 | 8 => (0, End::Aborted),
+                _ => (3_000, End::Succeeded),
+            }
+        };
+        if high > 0 {
+            let at = self.after(now, 0, high);
+            self.note(at, Happening::End { task, start, end, tokens });
+        }
+        if self.dice.chance(40) {
+            for _ in 0..self.dice.roll(6) {
+                let at = self.after(now, 0, 1_500);
+                self.note(at, Happening::Event(Event::Alive { task }));
+            }
+        }
+        if self.dice.chance(self.mood.operators / 3) {
+            self.operate(now);
+        }
+    }
+
+    fn scores(&mut self, count: usize) -> Option<Vec<f64>> {
+        let mut scores: Vec<f64> = (0..count).map(|_| self.dice.roll(9) as f64 - 4.0).collect();
+        if !self.dice.chance(self.mood.bad_scores) {
+            return Some(scores);
+        }
+        match self.dice.roll(5) {
+            0 => return None,
+            1 => scores[0] = f64::NAN,
+            2 => scores.push(1.0),
+            3 => scores.clear(),
+            _ => scores[0] = f64::NEG_INFINITY,
+        }
+        Some(scores)
+    }
+
+    /// Somebody cancels something, or pauses the run for a while.
+    fn operate(&mut self, now: i64) {
+        let task = TaskIx(self.dice.roll(u64::from(self.tasks)) as u32);
+        let at = self.after(now, 0, 2_000);
+        let scope = match self.dice.roll(10) {
+            0 => Scope::Run,
+            1..4 => Scope::Task(task),
+            4..6 => Scope::Subtree(task),
+            _ => {
+                let until = self.after(at, 1, 1_500);
+                self.note(at, Happening::Event(Event::Pause));
+                return self.note(until, Happening::Event(Event::Resume));
+            }
+        };
+        self.note(at, Happening::Event(Event::Cancel { scope }));
+    }
+}
