@@ -4,6 +4,10 @@ use super::rules::ClassIx;
 use crate::graph::{Conflict, TaskIx};
 
 /// Something to be done. Actions are done in order.
+///
+/// After [`Event::Recovered`](super::Event::Recovered) come once more the
+/// [`Score`](Self::Score), [`Decide`](Self::Decide), [`Ask`](Self::Ask),
+/// [`Start`](Self::Start) and [`Abort`](Self::Abort) that have no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Score these ready tasks. There is one such call at a time, and nothing

@@ -30,14 +30,21 @@ impl Scheduler {
         let timeout = self.rules[task.index()].timeouts.attempt;
         let life = &mut self.tasks[task.index()];
         life.alive_at = now;
-        let resume = std::mem::take(&mut life.resume);
-        if !resume {
+        life.resumed = std::mem::take(&mut life.resume);
+        if !life.resumed {
             life.tries += 1;
             life.attempts += 1;
             life.deadline = now.saturating_add_unsigned(timeout);
         }
-        let (agent, attempt, own) = (life.agent, life.attempts, life.deadline);
+        self.order_start(task, actions);
+    }
+
+    /// Asks for the attempt of a running task to be made.
+    pub(super) fn order_start(&mut self, task: TaskIx, actions: &mut Vec<Action>) {
         self.arm(task);
+        let life = &self.tasks[task.index()];
+        let (agent, attempt, resume, own) =
+            (life.agent, life.attempts, life.resumed, life.deadline);
         let limit = self.final_limit(task).map(|(at, _)| at);
         let deadline = limit.into_iter().chain(self.deadline).fold(own, i64::min);
         actions.push(Action::Start { task, agent, attempt, resume, deadline });

@@ -71,6 +71,13 @@ pub enum Event {
         /// What.
         scope: Scope,
     },
+    /// Whoever carries out the actions was gone and is back, with the state that
+    /// all events before this one give. What was asked of them is asked again:
+    /// attempts that were running begin anew, under the same number. The time
+    /// since the last event does not count towards what it is too short for: an
+    /// attempt's timeout and a stay in line. It does towards deadlines and the
+    /// total time of a task.
+    Recovered,
     /// Nothing starts from now on. What runs goes on, pending attempts are
     /// asked after, questions are put, and all timeouts go on.
     Pause,

@@ -25,6 +25,7 @@
 //! * `attempts`: start, end, and another try.
 //! * `limits`, `timers`: what is due when.
 //! * `stop`: what ends before its time.
+//! * `recovery`: what is asked again of an engine that was gone.
 //!
 //! **Invariants:** a task gets one [`Action::Finished`], and the run one
 //! [`Action::RunEnded`], last; a start gets one end; nothing recurses, and no
@@ -38,6 +39,7 @@ mod fan_out;
 mod limits;
 mod progress;
 mod queue;
+mod recovery;
 mod rules;
 mod scores;
 mod stop;
@@ -95,6 +97,8 @@ pub struct Scheduler {
     /// Finished tasks whose consequences have not been drawn yet.
     finished: VecDeque<TaskIx>,
     phase: Phase,
+    /// When the last events happened.
+    seen: i64,
 }
 
 /// How far the run is.
@@ -129,6 +133,8 @@ struct TaskLife {
     stop: Option<Stop>,
     /// The next start goes on with a pending attempt.
     resume: bool,
+    /// The current attempt goes on with what was pending.
+    resumed: bool,
     /// When its dependencies were finished; none while they are not.
     unblocked_at: Option<i64>,
     /// When it became ready, or, in a back-off or with an agent that works by
@@ -152,6 +158,7 @@ impl TaskLife {
         reason: None,
         stop: None,
         resume: false,
+        resumed: false,
         unblocked_at: None,
         ready_at: 0,
         deadline: 0,
@@ -184,6 +191,7 @@ impl Scheduler {
             failing: None,
             finished: VecDeque::new(),
             phase: Phase::Unsubmitted,
+            seen: 0,
         }
     }
 
@@ -204,6 +212,7 @@ impl Scheduler {
             self.take(now, event, actions);
             self.settle(now, actions);
         }
+        self.seen = now;
         if self.phase != Phase::Live {
             return;
         }
@@ -229,6 +238,7 @@ impl Scheduler {
             Event::Spent { tokens, cost } => self.spend(tokens, cost, actions),
             Event::Timer => self.fire_timers(now, actions),
             Event::Cancel { scope } => self.cancel(scope, actions),
+            Event::Recovered => self.recover(now, actions),
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
         }

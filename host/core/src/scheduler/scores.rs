@@ -11,6 +11,13 @@ pub(super) struct Scores {
     asked: Option<Vec<TaskIx>>,
 }
 
+impl Scores {
+    /// What has been asked about and not been answered.
+    pub(super) fn outstanding(&self) -> Option<Vec<TaskIx>> {
+        self.asked.clone()
+    }
+}
+
 impl Scheduler {
     /// Puts a task in line: at once if it goes on with an attempt, and else
     /// when its score is known.

@@ -17,6 +17,7 @@ mod decisions;
 mod limits;
 mod properties;
 mod queue;
+mod recovery;
 mod script;
 mod stopping;
 

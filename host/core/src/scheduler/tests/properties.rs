@@ -93,6 +93,7 @@ struct Run {
     names: BTreeMap<String, TaskIx>,
     scoring: Option<usize>,
     paused: bool,
+    recovering: bool,
     ended: bool,
     history: Vec<(i64, Vec<Event>, Vec<Action>)>,
 }
@@ -101,6 +102,7 @@ struct Attempt {
     agent: u32,
     slots: u32,
     aborted: bool,
+    resumed: bool,
 }
 
 impl Run {
@@ -146,6 +148,7 @@ impl Run {
             names: BTreeMap::new(),
             scoring: None,
             paused: false,
+            recovering: false,
             ended: false,
             history: Vec::new(),
         };
@@ -250,11 +253,11 @@ impl Run {
         self.check_dependencies(task);
         assert!(!self.finished.contains_key(&task), "{task:?} starts after its end");
         assert_eq!(self.pending.remove(&task), resume);
-        assert!(resume || !self.paused, "{task:?} starts in a pause");
+        assert!(resume || self.recovering || !self.paused, "{task:?} starts in a pause");
         assert!(deadline <= self.now + self.rules[task.index()].timeouts.attempt as i64);
         let class = self.rules[task.index()].work.agents()[agent as usize].0;
         let slots = (class % 3 + 1).min(self.settings.slots);
-        let attempt = Attempt { agent: class / 3, slots, aborted: false };
+        let attempt = Attempt { agent: class / 3, slots, aborted: false, resumed: resume };
         assert!(self.running.insert(task, attempt).is_none(), "{task:?} runs twice at once");
         let used: u32 = self.running.values().map(|attempt| attempt.slots).sum();
         assert!(used <= self.settings.slots, "{used} slots used");
@@ -328,7 +331,7 @@ impl Run {
         let pick = |len: usize| detail as usize / 8 % len.max(1);
         let any = TaskIx(pick(self.rules.len()) as u32);
         let mut events = Vec::new();
-        match kind % 32 {
+        match kind % 33 {
             0..=9 => {
                 let picked = self.running.keys().nth(pick(self.running.len())).copied();
                 let end = match detail % 8 {
@@ -388,10 +391,30 @@ impl Run {
             30 if !self.running.contains_key(&any) => {
                 events.push(Event::Ended { task: any, end: End::Succeeded });
             }
+            32 => {
+                self.forget();
+                events.push(Event::Recovered);
+            }
             31 if self.scoring.is_none() => events.push(Event::Scored { scores: None }),
             _ => {}
         }
         self.step(events);
+        self.recovering = false;
+    }
+
+    /// The engine is gone with all that it was asked to do, and will be asked
+    /// again. An agent that goes on by itself does so without it.
+    fn forget(&mut self) {
+        self.recovering = true;
+        self.scoring = None;
+        self.deciding.clear();
+        self.asked.clear();
+        let (stopped, gone) =
+            std::mem::take(&mut self.running).into_iter().partition(|(_, attempt)| attempt.aborted);
+        self.running = stopped;
+        self.running.values_mut().for_each(|attempt| attempt.aborted = false);
+        let gone: BTreeMap<TaskIx, Attempt> = gone;
+        self.pending.extend(gone.iter().filter(|(_, gone)| gone.resumed).map(|(task, _)| *task));
     }
 
     fn end_of(&mut self, task: TaskIx, end: End) -> Event {

@@ -167,6 +167,10 @@ impl Script {
             ["cancel", name, "and", "dependents"] => {
                 Event::Cancel { scope: Scope::Subtree(self.find(name)) }
             }
+            ["recover"] => {
+                self.running.clear();
+                Event::Recovered
+            }
             ["pause"] => Event::Pause,
             ["resume"] => Event::Resume,
             ["add", ..] => self.addition(text.trim_start_matches("add")),
@@ -230,7 +234,10 @@ impl Script {
                 }
                 text
             }
-            Action::Abort { task, why } => format!("abort {}: {}", name(task), stop(why)),
+            Action::Abort { task, why } => {
+                self.running.insert(task);
+                format!("abort {}: {}", name(task), stop(why))
+            }
             Action::CancelRemote { task, why } => {
                 format!("cancel remote {}: {}", name(task), stop(why))
             }
