@@ -108,10 +108,15 @@ impl Run {
             }
             self.ticks.push(Tick { at: now - BEGIN, events, actions });
             checked?;
-            let timer = scheduler.next_timer();
             if ended {
                 return self.check_end(&scheduler, settings);
             }
+            if let Some(back) = world.crash(now) {
+                now = back;
+                events = vec![Event::Recovered];
+                continue;
+            }
+            let timer = scheduler.next_timer();
             let next = world.next().into_iter().chain(timer).min();
             let Some(next) = next else { return Err("nothing will ever happen".into()) };
             now = now.max(next) + world.lateness();

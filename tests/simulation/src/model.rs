@@ -9,12 +9,14 @@
 //! * `events`, `actions`: what happens to it; whether that may be.
 //! * `closing`: what must have happened by the end of a step.
 //! * `dispatch`: what must start, in which order.
+//! * `recovery`: what must be asked again.
 
 mod actions;
 mod closing;
 mod dispatch;
 mod events;
 mod facts;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,6 +85,8 @@ struct Task {
     tries: u32,
     attempts: u32,
     resume: bool,
+    /// Its attempt goes on with what was pending.
+    resumed: bool,
     started_at: i64,
     alive_at: i64,
     /// The last sign of life before this step.
@@ -110,6 +114,7 @@ impl Task {
             tries: 0,
             attempts: 0,
             resume: false,
+            resumed: false,
             started_at: 0,
             alive_at: 0,
             alive_before: 0,
@@ -217,7 +222,11 @@ impl Model {
     /// Looks at one step of the scheduler.
     pub(crate) fn check(&mut self, now: i64, events: &[Event], actions: &[Action]) -> Checked {
         ensure!(!self.ended, "a step after the end");
+        let gap = now - self.now;
         self.now = now;
+        if let [Event::Recovered] = events {
+            return self.recover(gap, actions);
+        }
         self.step = Step { tasks: self.tasks.len(), ..Step::default() };
         for task in &mut self.tasks {
             task.alive_before = task.alive_at;

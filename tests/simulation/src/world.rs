@@ -19,6 +19,7 @@ struct Mood {
     operators: u64,
     spawns: u64,
     lateness: u64,
+    crashes: u64,
 }
 
 /// Something that will happen.
@@ -44,6 +45,8 @@ pub(crate) struct World {
     templates: Vec<TaskRules>,
     tasks: u32,
     added: u64,
+    /// Everything is just coming back after a crash.
+    recovering: bool,
 }
 
 impl World {
@@ -55,6 +58,7 @@ impl World {
             operators: *dice.pick(&[0, 0, 15]),
             spawns: *dice.pick(&[0, 0, 20]),
             lateness: *dice.pick(&[0, 10, 50]),
+            crashes: *dice.pick(&[0, 0, 2, 10]),
         };
         let tasks = templates.len() as u32;
         let mut world = Self {
@@ -67,6 +71,7 @@ impl World {
             templates,
             tasks,
             added: 0,
+            recovering: false,
         };
         for _ in 0..3 {
             if world.dice.chance(world.mood.operators) {
@@ -89,6 +94,7 @@ impl World {
     /// What has happened by now. `due` says that the scheduler wants to be told
     /// the time.
     pub(crate) fn events(&mut self, now: i64, due: bool) -> Vec<Event> {
+        self.recovering = false;
         let mut events = Vec::new();
         while self.next().is_some_and(|at| at <= now) {
             match self.agenda.pop_first() {
@@ -153,6 +159,24 @@ impl World {
         format!("n{}", (self.added + self.dice.roll(ahead)).saturating_sub(self.dice.roll(3)))
     }
 
+    /// Whether everything around the scheduler goes down now, and for how long.
+    /// Agents lose what they were at, and nobody has heard of what is on its
+    /// way; what persons and operators will do, they will do.
+    pub(crate) fn crash(&mut self, now: i64) -> Option<i64> {
+        if !self.dice.chance(self.mood.crashes) {
+            return None;
+        }
+        self.recovering = true;
+        self.running.clear();
+        self.agenda.retain(|_, happening| {
+            let operator = |event: &Event| {
+                matches!(event, Event::Cancel { .. } | Event::Pause | Event::Resume)
+            };
+            matches!(happening, Happening::Event(event) if operator(event))
+        });
+        Some(self.after(now, 0, 2_000))
+    }
+
     fn note(&mut self, at: i64, happening: Happening) {
         self.noted += 1;
         self.agenda.insert((at, self.noted), happening);
@@ -192,19 +216,23 @@ impl World {
             }
             Action::Start { task, resume, .. } => self.attempt(now, task, resume),
             Action::Abort { task, .. } => {
-                if let Some(start) = self.running.get(&task).copied() {
-                    // Most stop; some end in their own way just then, or late.
-                    let end = match self.dice.roll(20) {
-                        0 => End::Succeeded,
-                        1 => End::Failed(Retry::Yes),
-                        2 => End::Failed(Retry::Never),
-                        3 => End::Pending { poll_after: 300 },
-                        _ => End::Aborted,
-                    };
-                    let high = if self.dice.chance(20) { 1_500 } else { 10 };
-                    let at = self.after(now, 0, high);
-                    self.note(at, Happening::End { task, start, end, tokens: 3 });
+                if self.recovering {
+                    // There is nothing left of it but the duty to say so.
+                    self.starts += 1;
+                    self.running.insert(task, self.starts);
                 }
+                let Some(start) = self.running.get(&task).copied() else { return };
+                // Most stop; some end in their own way just then, or late.
+                let end = match self.dice.roll(20) {
+                    0 => End::Succeeded,
+                    1 => End::Failed(Retry::Yes),
+                    2 => End::Failed(Retry::Never),
+                    3 => End::Pending { poll_after: 300 },
+                    _ => End::Aborted,
+                };
+                let high = if self.dice.chance(20) { 1_500 } else { 10 };
+                let at = self.after(now, 0, high);
+                self.note(at, Happening::End { task, start, end, tokens: 3 });
             }
             Action::FannedOut { items, .. } => self.tasks += items,
             Action::Added { .. } => self.tasks += 1,

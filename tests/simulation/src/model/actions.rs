@@ -77,7 +77,7 @@ impl Model {
     }
 
     /// Whether there is cause to stop a task.
-    fn check_stop(&mut self, task: usize, why: Stop) -> Checked {
+    pub(super) fn check_stop(&mut self, task: usize, why: Stop) -> Checked {
         match why {
             Stop::Timeout(limit) => {
                 ensure!(self.is_past(task, limit), "it has time: {:?}", self.limit(task, limit));

@@ -91,18 +91,12 @@ impl Model {
     fn start(&mut self, task: usize) -> Action {
         self.starts += 1;
         let now = self.now;
-        let governor = self.governor(task);
-        let limits = [
-            self.limit(governor, Timeout::Total),
-            self.limit(governor, Timeout::Deadline),
-            self.deadline,
-        ];
         let state = &mut self.tasks[task];
         if let Some(class) = state.facts.class(state.agent) {
             self.passed.remove(&class);
         }
-        let resume = std::mem::take(&mut state.resume);
-        if !resume {
+        state.resumed = std::mem::take(&mut state.resume);
+        if !state.resumed {
             state.tries += 1;
             state.attempts += 1;
             state.started_at = now;
@@ -111,12 +105,24 @@ impl Model {
         state.rank = None;
         state.alive_at = now;
         state.alive_before = now;
+        self.order(task)
+    }
+
+    /// The words in which a running attempt must be asked for.
+    pub(super) fn order(&self, task: usize) -> Action {
+        let governor = self.governor(task);
+        let limits = [
+            self.limit(governor, Timeout::Total),
+            self.limit(governor, Timeout::Deadline),
+            self.deadline,
+        ];
+        let state = &self.tasks[task];
         let own = state.started_at + state.facts.timeouts.attempt as i64;
         Action::Start {
             task: TaskIx(task as u32),
             agent: state.agent as u32,
             attempt: state.attempts,
-            resume,
+            resume: state.resumed,
             deadline: limits.into_iter().flatten().fold(own, i64::min),
         }
     }

@@ -38,6 +38,8 @@ impl Model {
             Event::Cancel { scope } => self.cancel(*scope),
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
+            // It comes alone; see `recovery`.
+            Event::Recovered => {}
         }
     }
 
