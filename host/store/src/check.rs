@@ -24,13 +24,13 @@ const DANGLING: &str = "SELECT count(*) FROM refs WHERE blob NOT IN (SELECT blob
 
 /// What is wrong, in sentences.
 pub(crate) fn check(connection: &Connection) -> Result<Vec<String>> {
-    let mut problems = check_structure(connection)?;
-    for part in [check_runs, check_blobs, check_references] {
+    let mut problems = Vec::new();
+    for part in [check_structure, check_runs, check_blobs, check_references] {
+        let result = part(connection, &mut problems);
+        problems.extend(found(result)?);
         if problems.len() >= LISTED {
             break;
         }
-        let result = part(connection, &mut problems);
-        problems.extend(found(result)?);
     }
     problems.truncate(LISTED);
     Ok(problems)
@@ -44,13 +44,12 @@ fn found(result: Result<()>) -> Result<Option<String>> {
     }
 }
 
-fn check_structure(connection: &Connection) -> Result<Vec<String>> {
-    let mut problems: Vec<String> = connection
-        .prepare(&format!("PRAGMA integrity_check({LISTED})"))?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_>>()?;
-    problems.retain(|problem| problem != "ok");
-    Ok(problems)
+fn check_structure(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({LISTED})"))?;
+    for problem in statement.query_map([], |row| row.get::<_, String>(0))? {
+        problems.extend(Some(problem?).filter(|problem| problem != "ok"));
+    }
+    Ok(())
 }
 
 fn check_runs(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {

@@ -215,3 +215,6 @@ SELECT
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

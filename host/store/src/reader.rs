@@ -253,3 +253,6 @@ fn measure(connection: &Connection, log: u64) -> rusqlite::Result<StoreSize> {
         blob_bytes: count("SELECT coalesce(sum(size), 0) FROM blobs")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub(crate) fn get(connection: &Connection, run: RunKey) -> Result<Option<Snapsho
         .query_row([run.0], |row| {
             let upto = row.get::<_, i64>(0)?.unsigned_abs();
             let snapshot = Snapshot { upto, version: row.get(1)?, body: row.get(3)? };
-            Ok((snapshot, row.get(2)?))
+            Ok((snapshot, row.get::<_, i64>(2)?))
         })
         .optional()?;
     Ok(stored.filter(|(snapshot, stored)| sum(snapshot) == *stored).map(|(snapshot, _)| snapshot))
