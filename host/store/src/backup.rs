@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::connection::{beside, create_private, resolve, sync_folder};
-use crate::error::StoreError;
+use crate::error::{StoreError, damage};
 
 /// How many pages are copied between two reports: 4 MiB.
 const PAGES: c_int = 1024;
@@ -63,7 +63,10 @@ fn copy_pages(
     target.pragma_update(None, "synchronous", "off").map_err(at_target)?;
     let backup = Backup::new(from, &mut target).map_err(at_target)?;
     loop {
-        let result = backup.step(PAGES).map_err(at_target)?;
+        let result = backup.step(PAGES).map_err(|error| match damage(&error) {
+            Some(_) => at_source(error),
+            None => at_target(error),
+        })?;
         let pages = backup.progress();
         let count = |pages: c_int| u64::from(pages.unsigned_abs());
         progress(count(pages.pagecount - pages.remaining), count(pages.pagecount));

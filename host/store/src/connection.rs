@@ -70,7 +70,7 @@ fn prepare_writer(
         // Possible only while the file is empty.
         set(connection, "auto_vacuum", "incremental").map_err(failed)?;
     }
-    set(connection, "journal_mode", "wal").map_err(failed)?;
+    set_log(connection, path)?;
     set(connection, "synchronous", "full").map_err(failed)?;
     // On macOS nothing less gets past the disk's own cache.
     set(connection, "fullfsync", "on").map_err(failed)?;
@@ -84,6 +84,26 @@ fn prepare_writer(
     }
     connection.set_prepared_statement_cache_capacity(64);
     schema::migrate(connection, path, schema::STEPS)
+}
+
+/// SQLite keeps the mode it had where it cannot share memory between processes,
+/// as on most network file systems.
+fn set_log(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(|error| StoreError::sqlite(path, error))?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        _ => Err(StoreError::io(path, "keep a write-ahead log of", ErrorKind::Unsupported.into())),
+    }
+}
+
+/// Moves what is in the write-ahead log into the file and empties the log, as
+/// far as nobody is reading it; waits for nobody.
+pub(crate) fn checkpoint(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.busy_timeout(patience)
 }
 
 /// Opens the file for reading; changes nothing in it.
@@ -182,11 +202,12 @@ fn set(connection: &Connection, pragma: &str, value: impl rusqlite::ToSql) -> ru
     connection.pragma_update(None, pragma, value)
 }
 
-/// An error while opening: what cannot be opened although it is there is a
-/// matter of permissions.
+/// What cannot be opened although it is there is a matter of permissions.
 fn cannot_open(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::CannotOpen) => StoreError::ReadOnly { path: path.to_owned() },
+        Some(ErrorCode::CannotOpen) => {
+            StoreError::io(path, "open", ErrorKind::PermissionDenied.into())
+        }
         _ => StoreError::sqlite(path, error),
     }
 }

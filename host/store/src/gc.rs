@@ -170,12 +170,7 @@ fn give_back(connection: &Connection) -> Result<bool> {
         while pages.next()?.is_some() {}
     }
     let left = free()?;
-    let is_over = left == 0 || left >= before;
-    if is_over {
-        // While somebody reads this does less, which is no harm.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    }
-    Ok(is_over)
+    Ok(left == 0 || left >= before)
 }
 
 /// What a collection would delete, from one consistent state.

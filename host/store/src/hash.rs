@@ -40,7 +40,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// A text that is not a [`Hash`].
+/// A text that is not a [`struct@Hash`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not a hash: write 64 hexadecimal digits, lower case")]
 pub struct InvalidHash {

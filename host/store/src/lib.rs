@@ -11,6 +11,40 @@
 //! queued at once, so that many entries share one wait for the disk. Any number
 //! of processes read ([`Reader`]), also while one writes.
 //!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use consort_store::{Blob, Durability, Entry, NewRun, Options, Reader, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # futures::executor::block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("runs.db");
+//! let store = Store::open(&file, Options::default())?;
+//! let new = NewRun {
+//!     id: "r1".into(),
+//!     name: "nightly".into(),
+//!     tasks: 1,
+//!     submitted_at: 0,
+//!     about: "{}".into(),
+//! };
+//! let entry = |body: &str| Entry { at: 0, version: 1, body: body.into(), blobs: Vec::new() };
+//! let mut journal = store.create_run(new, entry("submitted")).await?;
+//! let payload = Blob::new("a large result");
+//! let done = Entry { blobs: vec![payload.clone()], ..entry(&payload.hash().to_string()) };
+//! journal.append(done, Durability::Synced).await?;
+//!
+//! let reader = Reader::open(&file)?;
+//! let mut seen = 0;
+//! reader.entries("r1", 0, &mut |_, _| {
+//!     seen += 1;
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(seen, 2);
+//! assert_eq!(reader.blob(payload.hash())?.as_deref(), Some("a large result".as_bytes()));
+//! # Ok(()) })}
+//! ```
+//!
 //! # Layout
 //!
 //! From the caller to the file: [`Store`] and [`RunJournal`] put commands into

@@ -16,7 +16,7 @@ use crate::entry::{Entry, check_sizes};
 use crate::error::StoreError;
 use crate::gc::GcReport;
 use crate::hash::Hash;
-use crate::journal::{Claims, RunJournal};
+use crate::journal::RunJournal;
 use crate::lock::WriterLock;
 use crate::options::Options;
 use crate::queue::Queue;
@@ -59,9 +59,14 @@ impl Store {
         let connection = connection::open_writer(&file, path, &options)?;
         let path = Arc::new(path.to_owned());
         let queue = Arc::new(Queue::new(options.linger(), options.max_queued));
-        let claims = Arc::new(Claims::default());
-        let writer =
-            Writer { connection, queue: Arc::clone(&queue), claims, path: Arc::clone(&path), lock };
+        let writer = Writer {
+            connection,
+            queue: Arc::clone(&queue),
+            claims: Arc::default(),
+            patience: options.busy_timeout(),
+            path: Arc::clone(&path),
+            lock,
+        };
         let thread = std::thread::Builder::new()
             .name("consort-store".to_owned())
             .spawn(move || writer.run())
@@ -117,8 +122,8 @@ impl Store {
     }
 
     /// Deletes runs that ended before `older_than` (milliseconds since the
-    /// epoch), cached results that have expired by now, and blobs nobody refers
-    /// to then; gives the space back to the file system. Appends go on
+    /// epoch), cached results that have expired by now (those without an end
+    /// stay), and blobs nobody refers to then; gives the space back to the file system. Appends go on
     /// meanwhile. With `dry_run` it only says what that would be.
     ///
     /// # Errors
@@ -140,7 +145,8 @@ impl Store {
 
     /// The cached result for a key, unless it expires at or before `now`
     /// (milliseconds since the epoch). It sees every result stored before, on
-    /// disk or not. One that is damaged counts as none.
+    /// disk or not, and takes what is queued to the disk without waiting for
+    /// that. One that is damaged counts as none.
     ///
     /// # Errors
     ///

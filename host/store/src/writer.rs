@@ -8,10 +8,12 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::command::{Answer, Command};
+use crate::connection::checkpoint;
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::gc::Gc;
@@ -30,6 +32,8 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) queue: Arc<Queue>,
     pub(crate) claims: Arc<Claims>,
+    /// How long to wait for locks of others.
+    pub(crate) patience: Duration,
     /// What the user calls the file.
     pub(crate) path: Arc<PathBuf>,
     /// Released last.
@@ -39,12 +43,12 @@ pub(crate) struct Writer {
 impl Writer {
     /// Works until the queue is closed or something fails.
     pub(crate) fn run(self) {
-        let Self { connection, queue, claims, path, lock } = self;
+        let Self { connection, queue, claims, patience, path, lock } = self;
         let on_panic = FailOnDrop(&queue);
         let failed = |error| StoreError::sqlite(&path, error);
-        work(&connection, &queue, &claims, &failed);
+        work(&connection, &queue, &claims, patience, &failed);
         // What is in the log is safe there; a failure leaves it for later.
-        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = checkpoint(&connection, Duration::ZERO);
         drop(connection);
         drop(on_panic);
         drop(lock);
@@ -66,6 +70,7 @@ fn work(
     connection: &Connection,
     queue: &Queue,
     claims: &Arc<Claims>,
+    patience: Duration,
     failed: &dyn Fn(rusqlite::Error) -> StoreError,
 ) {
     let mut batch = VecDeque::new();
@@ -79,7 +84,10 @@ fn work(
                 answers.drain(..).for_each(tell);
                 gcs.extend(batch.pop_front_if(|command| is_gc(command)).map(Gc::new));
             }
-            collect_garbage(connection, &mut gcs)?;
+            if collect_garbage(connection, &mut gcs)? {
+                checkpoint(connection, patience)?;
+                gcs.pop_front().into_iter().for_each(Gc::finish);
+            }
         }
         Ok(())
     };
@@ -126,11 +134,7 @@ fn commit(
 }
 
 /// Does a part of the first collection that was asked for, so that whoever
-/// appends meanwhile need not wait for the whole.
-fn collect_garbage(connection: &Connection, gcs: &mut VecDeque<Gc>) -> rusqlite::Result<()> {
-    let Some(gc) = gcs.front_mut() else { return Ok(()) };
-    if gc.step(connection)? {
-        gcs.pop_front().into_iter().for_each(Gc::finish);
-    }
-    Ok(())
+/// appends meanwhile need not wait for the whole. Says whether it is done.
+fn collect_garbage(connection: &Connection, gcs: &mut VecDeque<Gc>) -> rusqlite::Result<bool> {
+    gcs.front_mut().map_or(Ok(false), |gc| gc.step(connection))
 }

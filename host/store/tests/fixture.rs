@@ -5,6 +5,8 @@
 //! version that has its schema is released, by
 //! `CONSORT_WRITE_FIXTURE=1 cargo test -p consort-store --test fixture`.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails where it stands")]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 

@@ -140,7 +140,7 @@ fn a_run_that_is_over_takes_no_more_entries() {
     let running = RunEnd { status: RunStatus::Running, ..end_at(1) };
     let error = block_on(journal.close(None, running)).unwrap_err();
     assert!(matches!(error, StoreError::NotAnEnd { .. }), "{error}");
-    let _ = journal.append(entry("lazy"), Durability::Lazy);
+    drop(journal.append(entry("lazy"), Durability::Lazy));
     block_on(journal.close(Some(entry("last")), end_at(9))).unwrap();
 
     let reader = place.reader();
