@@ -221,6 +221,10 @@ impl StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::Locked { path, pid: None }
             }
+            Some(ErrorCode::SystemIoFailure) => {
+                let source = Arc::new(std::io::Error::other(source));
+                Self::Io { path, doing: "read or write", source }
+            }
             _ => Self::Sqlite { path, source: Arc::new(source) },
         }
     }

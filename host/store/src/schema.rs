@@ -14,7 +14,8 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"CONS");
 /// changes; there is a file of every version under `tests/fixtures`.
 pub(crate) const STEPS: &[&str] = &[V1];
 
-/// - A run has a small number, by which all else refers to it.
+/// - A run has a small number, by which all else refers to it; none is given
+///   twice, since a journal of a run that was deleted may still be around.
 /// - The journal is clustered by run, so that replaying one reads its pages
 ///   alone.
 /// - A blob's chunk n has the number `blob << 10 | n`: chunks of a blob lie
@@ -25,7 +26,7 @@ pub(crate) const STEPS: &[&str] = &[V1];
 /// - A `sum` is the first eight bytes of a SHA-256, see `hash::checksum`.
 const V1: &str = "
 CREATE TABLE runs (
-  run INTEGER PRIMARY KEY,
+  run INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
   name TEXT NOT NULL,
   tasks INTEGER NOT NULL,

@@ -28,7 +28,7 @@ use crate::writer::Writer;
 /// The handle of the process that writes. Cloning shares it. Its futures need
 /// no runtime in particular.
 ///
-/// Dropping the last one writes what is queued, waits until that is on disk,
+/// Dropping the last one writes what is queued, blocks until that is on disk,
 /// and lets the next process write.
 #[derive(Clone)]
 pub struct Store {

@@ -140,7 +140,7 @@ fn open_run(model: &mut Model, run: u8) -> Option<&mut ModelRun> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn exactly_what_is_reachable_stays(actions in vec(action(), 1..25)) {
@@ -173,6 +173,20 @@ fn space_is_given_back_to_the_file_system() {
     assert!(size.file < 200_000 && size.free == 0 && size.log == 0, "{size:?}");
     assert!(place.file().metadata().unwrap().len() < 200_000);
     assert_eq!(texts(&place.reader(), "kept"), "first more");
+}
+
+#[test]
+fn the_journal_of_a_run_that_was_deleted_is_in_nobodys_way() {
+    let place = Place::new();
+    let store = place.open();
+    let mut old = begin(&store, "a");
+    block_on(old.close(None, end_at(1))).unwrap();
+    block_on(store.gc(2, false)).unwrap();
+    let mut new = begin(&store, "a");
+    append(&mut new, "second");
+    drop(old);
+    assert!(block_on(store.continue_run("a")).is_err(), "it is in use");
+    assert_eq!(texts(&place.reader(), "a"), "first second");
 }
 
 #[test]
