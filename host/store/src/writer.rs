@@ -2,7 +2,7 @@
 //! that is queued, does it in one transaction, and tells everybody who waits
 //! once that is on disk; meanwhile the next batch gathers.
 //!
-//! **Invariant:** nobody is told anything before the transaction is committed,
+//! **Invariant:** nobody is told that something is stored before it is committed,
 //! and after one that failed the writer does nothing more.
 
 use std::collections::VecDeque;
