@@ -1,0 +1,108 @@
+//! A *check* reads everything there is and says what is not as it was written.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, Result};
+use sha2::{Digest, Sha256};
+
+use crate::error::damage;
+use crate::hash::Hash;
+use crate::tables::blobs::{self, Stored};
+use crate::tables::{entries, runs};
+
+/// The most problems that are listed; a damaged file can have any number.
+const LISTED: usize = 100;
+
+/// Blobs whose number of references is not the number of rows that refer to it.
+const MISCOUNTED: &str = "
+SELECT hash, refs, coalesce(found, 0) FROM blobs
+  LEFT JOIN (SELECT blob, count(*) AS found FROM refs GROUP BY blob) USING (blob)
+WHERE refs <> coalesce(found, 0)";
+
+/// References to what is not there.
+const DANGLING: &str = "SELECT count(*) FROM refs WHERE blob NOT IN (SELECT blob FROM blobs)";
+
+/// What is wrong, in sentences.
+pub(crate) fn check(connection: &Connection) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for part in [check_structure, check_runs, check_blobs, check_references] {
+        let result = part(connection, &mut problems);
+        problems.extend(found(result)?);
+        if problems.len() >= LISTED {
+            break;
+        }
+    }
+    problems.truncate(LISTED);
+    Ok(problems)
+}
+
+/// What SQLite cannot walk through is a finding, not a failure.
+fn found(result: Result<()>) -> Result<Option<String>> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(error) => damage(&error).map(Some).ok_or(error),
+    }
+}
+
+fn check_structure(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({LISTED})"))?;
+    for problem in statement.query_map([], |row| row.get::<_, String>(0))? {
+        problems.extend(Some(problem?).filter(|problem| problem != "ok"));
+    }
+    Ok(())
+}
+
+fn check_runs(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    for (run, id) in runs::all(connection)? {
+        let result = entries::for_each(connection, run, 0, &mut |_, _| ControlFlow::Continue(()));
+        problems.extend(found(result)?.map(|problem| format!("run {id}: {problem}")));
+        if problems.len() >= LISTED {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn check_blobs(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    blobs::for_each(connection, &mut |stored| {
+        let result = check_blob(connection, stored, problems);
+        problems
+            .extend(found(result)?.map(|problem| format!("payload {}: {problem}", stored.hash)));
+        Ok(match problems.len() {
+            LISTED.. => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+    })
+}
+
+fn check_blob(connection: &Connection, stored: Stored, problems: &mut Vec<String>) -> Result<()> {
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    blobs::chunks(connection, stored.blob, &mut |chunk| {
+        hasher.update(chunk);
+        size += chunk.len() as u64;
+        ControlFlow::Continue(())
+    })?;
+    if size != stored.size {
+        let Stored { hash, size: expected, .. } = stored;
+        problems.push(format!("payload {hash} has {size} bytes instead of {expected}"));
+    } else if Hash::from_bytes(hasher.finalize().into()) != stored.hash {
+        problems.push(format!("payload {} has other bytes", stored.hash));
+    }
+    Ok(())
+}
+
+fn check_references(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    let mut statement = connection.prepare(MISCOUNTED)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (hash, refs, found) =
+            (Hash::from_bytes(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
+        problems.push(format!("payload {hash} is counted {refs} times and referred to {found}"));
+    }
+    let dangling: i64 = connection.query_row(DANGLING, [], |row| row.get(0))?;
+    if dangling > 0 {
+        problems.push(format!("{dangling} payloads that are referred to are missing"));
+    }
+    Ok(())
+}
