@@ -58,7 +58,7 @@ async fn run(
     watcher: Arc<dyn Watcher>,
 ) -> Report {
     let run = engine.prepare(plan(engine, workflow), policy).await.expect("plugins");
-    run.execute(Map::new(), watcher, CancellationToken::new()).await
+    run.execute(Map::new(), watcher, CancellationToken::new()).await.expect("a run in memory ends")
 }
 
 async fn problems(engine: &Engine, policy: PolicyConfig) -> Vec<Problem> {

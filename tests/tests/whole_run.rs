@@ -183,7 +183,9 @@ async fn run(engine: &Engine, workflow: &Value, policy: &str) -> Report {
     let document = parse(&text, Format::Json).expect("a document");
     let plan = compile(document, engine.known(), consort_engine::now()).expect("a plan");
     let run = engine.prepare(plan, policy).await.expect("plugins");
-    run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await
+    run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new())
+        .await
+        .expect("a run in memory ends")
 }
 
 /// How a task ended, in the words of the tables above.
@@ -196,7 +198,7 @@ fn ended(report: &Report, task: &str) -> String {
                 assert!(limit.used >= limit.allowed, "{error:?}");
                 format!("{} {}", error.kind, limit.name.name_and_unit().0)
             }
-            None => error.kind.to_owned(),
+            None => error.kind.to_string(),
         },
         other => panic!("neither result nor error: {other:?}"),
     }
@@ -348,6 +350,6 @@ async fn hostile_transformers_fail_their_task_alone() {
         assert_eq!(ended(&report, name), expected, "{name}");
         let error = report.task(name).and_then(|task| task.error.as_ref()).expect("an error");
         assert_eq!(error.plugin.as_deref(), Some("hostile-transformer"));
-        assert_eq!(error.function, Some("transform"));
+        assert_eq!(error.function.as_deref(), Some("transform"));
     }
 }

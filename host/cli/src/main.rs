@@ -5,7 +5,8 @@
 //! * [`diagnose`]: problems with it, shown in place.
 //! * [`host`], [`inputs`], [`secrets`], [`approvals`]: what a run is set up with.
 //! * [`process`]: open files, threads, signals.
-//! * [`watch`], [`outcome`]: a run as it goes on, and what came of it.
+//! * [`execution`], [`watch`], [`outcome`]: a run as it goes on, and what came of it.
+//! * [`store`], [`when`]: runs that are recorded.
 //! * [`picture`]: workflows as drawings.
 //! * [`component`]: plugins as their files show them.
 //! * [`terminal`], [`table`], [`error`]: what is printed, and how the process
@@ -17,25 +18,35 @@ mod component;
 mod diagnose;
 mod document;
 mod error;
+mod execution;
 mod host;
 mod inputs;
 mod outcome;
 mod picture;
 mod process;
 mod secrets;
+mod store;
 mod table;
 mod terminal;
 mod watch;
+mod when;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::backup::{BackupArgs, backup};
+use crate::commands::gc::{GcArgs, gc};
 use crate::commands::graph::{GraphArgs, graph};
+use crate::commands::history::{HistoryArgs, history};
+use crate::commands::list::{ListArgs, list};
 use crate::commands::plugin_inspect::{PluginInspectArgs, plugin_inspect};
 use crate::commands::plugin_list::{PluginListArgs, plugin_list};
+use crate::commands::result::{ResultArgs, result};
+use crate::commands::resume::{ResumeArgs, resume};
 use crate::commands::run::{RunArgs, run};
 use crate::commands::schema::{SchemaArgs, print_schema};
+use crate::commands::status::{StatusArgs, status};
 use crate::commands::validate::{ValidateArgs, validate};
 
 /// Run graphs of tasks across agents of different frameworks
@@ -48,6 +59,7 @@ Examples:
   consort run flow.yaml           live progress, then the results
   consort validate flow.yaml      every problem, with line and remedy
   consort graph flow.yaml         who waits for whom
+  consort run flow.yaml --store runs.db    recorded: 'resume', 'list', 'history'
   consort schema                  the format, for editors
   consort plugin list             adapters, prioritizers, transformers
 
@@ -62,7 +74,14 @@ struct Cli {
 enum Command {
     Validate(ValidateArgs),
     Run(RunArgs),
+    Resume(ResumeArgs),
     Graph(GraphArgs),
+    List(ListArgs),
+    Status(StatusArgs),
+    History(HistoryArgs),
+    Result(ResultArgs),
+    Gc(GcArgs),
+    Backup(BackupArgs),
     Schema(SchemaArgs),
     /// Look at plugins
     #[command(
@@ -87,15 +106,22 @@ enum PluginCommand {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Validate(args) => validate(&args),
         Command::Run(args) => run(&args),
+        Command::Resume(args) => resume(&args),
         Command::Graph(args) => graph(&args),
+        Command::List(args) => list(&args),
+        Command::Status(args) => status(&args),
+        Command::History(args) => history(&args),
+        Command::Result(args) => result(&args),
+        Command::Gc(args) => gc(&args),
+        Command::Backup(args) => backup(&args),
         Command::Schema(args) => print_schema(&args),
         Command::Plugin(PluginCommand::List(args)) => plugin_list(&args),
         Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect(&args),
     };
-    match result {
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             terminal::complain(&error);

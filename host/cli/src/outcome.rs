@@ -160,7 +160,7 @@ pub(crate) fn errors(report: &Report) -> String {
                 out,
                 "  hint: raise '{name}' under 'limits' of the agent, up to the host's ceiling"
             );
-        } else if let Some(hint) = hint(error.kind) {
+        } else if let Some(hint) = hint(&error.kind) {
             let _ = writeln!(out, "  hint: {hint}");
         }
     }

@@ -28,7 +28,8 @@ use crate::template::{Expression, Template};
 pub struct AgentIx(pub u32);
 
 /// What the host knows besides the document.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Known {
     /// Agents of the host's configuration; the document's own come first.
     pub agents: BTreeMap<String, AgentDoc>,

@@ -116,7 +116,7 @@ impl Attempt {
                 let update = Progress { fraction, message, partial: None };
                 if update != Progress::default() {
                     let event = RunEvent::Progress { task: &self.job.id, update: &update };
-                    self.job.stage.watcher.event(&event);
+                    self.job.stage.tell(&event);
                 }
                 let left = Left { checkpoint: Some(checkpoint), lease };
                 Ok(AttemptEnd::Pending { left, poll_after })
@@ -163,7 +163,7 @@ impl Attempt {
         }
         let drafting = &self.job.stage.drafting;
         let agent = &self.agent().name;
-        let proposals = spawn.iter().map(|text| drafting.spawned(text, agent)).collect();
+        let proposals = spawn.into_iter().map(|text| drafting.spawned(text, agent)).collect();
         self.finish(output, false, proposals).await
     }
 

@@ -23,6 +23,7 @@ use crate::setup::{Engine, KnownSecret, Operator};
 const POLICY_TIME: u64 = 5_000;
 
 /// Every plugin a run needs.
+#[derive(Default)]
 pub(crate) struct Cast {
     /// By the plan's numbers.
     pub(crate) agents: Vec<CastAgent>,

@@ -8,7 +8,7 @@ use consort_core::problem::{Problem, nearest};
 use consort_core::spec::{AgentDoc, Format, parse_typed};
 use consort_plugin_host::egress::{EgressOptions, Rule};
 use consort_plugin_host::{LimitSpec, Limits, LoadOptions};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A host configuration. Every field may be left out.
@@ -35,7 +35,7 @@ pub struct HostConfig {
 
 /// A run's policy: a prioritizer, `PLUGIN` or `{plugin: PLUGIN, config: {…}}`,
 /// where `PLUGIN` is a name, `name@digest` or a file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "PolicyDoc")]
 pub struct PolicyConfig {
     /// Which prioritizer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use consort_core::problem::{Problem, nearest};
 use consort_core::scheduler::Status;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -101,15 +101,34 @@ pub struct TaskStatus {
 /// A command and where its answer goes.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Answer { task: String, answer: Value, reply: Reply<()> },
-    Cancel { what: Target, reply: Reply<()> },
-    Pause { paused: bool, reply: Reply<()> },
-    Add { drafts: Vec<Arc<Draft>>, reply: Reply<Vec<AddedTask>> },
-    Status { task: String, reply: Reply<TaskStatus> },
+    Answer {
+        task: String,
+        answer: Value,
+        reply: Reply<()>,
+    },
+    Cancel {
+        what: Target,
+        reply: Reply<()>,
+    },
+    Pause {
+        paused: bool,
+        reply: Reply<()>,
+    },
+    /// `tasks` are the drafts as they were given.
+    Add {
+        tasks: Value,
+        drafts: Vec<Arc<Draft>>,
+        reply: Reply<Vec<AddedTask>>,
+    },
+    Status {
+        task: String,
+        reply: Reply<TaskStatus>,
+    },
 }
 
 /// What is to be cancelled.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
     Run,
     Task(String),
@@ -118,6 +137,11 @@ pub(crate) enum Target {
 
 /// Where an answer goes; nobody may be waiting for it any more.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ControlError>>;
+
+/// Where an answer goes that nobody waits for.
+pub(crate) fn nobody<T>() -> Reply<T> {
+    oneshot::channel().0
+}
 
 impl RunControl {
     pub(crate) fn new(drafting: Arc<Drafting>) -> (Self, mpsc::Receiver<Command>) {
@@ -199,8 +223,8 @@ impl RunControl {
     /// What is wrong with the tasks themselves, and nothing is added; or the
     /// run is over.
     pub async fn add(&self, tasks: Value) -> Result<Vec<AddedTask>, ControlError> {
-        let drafts = self.drafting.draft(tasks).map_err(ControlError::Invalid)?;
-        self.send(|reply| Command::Add { drafts, reply }).await
+        let drafts = self.drafting.draft(tasks.clone()).map_err(ControlError::Invalid)?;
+        self.send(|reply| Command::Add { tasks, drafts, reply }).await
     }
 
     /// Where a task is; `task[n]` for an item.

@@ -26,6 +26,10 @@ pub(crate) struct Draft {
 
 /// What an agent wants added to the run.
 pub(crate) struct Proposal {
+    /// As the agent wrote it.
+    pub(crate) source: String,
+    /// The agent.
+    pub(crate) agent: Arc<str>,
     /// Its id, as far as it has one.
     pub(crate) name: Arc<str>,
     /// The task and its steps, or why there are none.
@@ -69,20 +73,19 @@ impl Drafting {
 
     /// Compiles one task that an agent wants added, in JSON. Unless it says,
     /// that agent does it.
-    pub(crate) fn spawned(&self, text: &str, agent: &str) -> Proposal {
-        let task = match serde_json::from_str(text) {
-            Ok(task @ Value::Object(_)) => task,
-            Ok(_) => return Proposal::refused("?", "a task is an object".to_owned()),
-            Err(error) => return Proposal::refused("?", format!("it is not JSON: {error}")),
-        };
-        let name = task["task_id"].as_str().unwrap_or("?").to_owned();
-        match self.compile(task, Some(agent)) {
-            Ok(drafts) => Proposal { name: name.into(), drafts: Ok(drafts) },
-            Err(problems) => {
-                let problems: Vec<String> = problems.iter().map(in_words).collect();
-                Proposal::refused(&name, problems.join("; "))
+    pub(crate) fn spawned(&self, source: String, agent: &Arc<str>) -> Proposal {
+        let (name, drafts) = match serde_json::from_str(&source) {
+            Ok(task @ Value::Object(_)) => {
+                let name = task["task_id"].as_str().unwrap_or("?").into();
+                let drafts = self.compile(task, Some(agent)).map_err(|problems| {
+                    problems.iter().map(in_words).collect::<Vec<_>>().join("; ")
+                });
+                (name, drafts)
             }
-        }
+            Ok(_) => ("?".into(), Err("a task is an object".to_owned())),
+            Err(error) => ("?".into(), Err(format!("it is not JSON: {error}"))),
+        };
+        Proposal { source, agent: agent.clone(), name, drafts }
     }
 
     /// Compiles a task or a list of tasks in the workflow format.
@@ -169,12 +172,6 @@ impl Drafting {
                 );
             }
         }
-    }
-}
-
-impl Proposal {
-    fn refused(name: &str, why: String) -> Self {
-        Self { name: name.into(), drafts: Err(why) }
     }
 }
 
@@ -290,14 +287,15 @@ tasks:
     #[test]
     fn an_agent_s_task_is_its_own_unless_it_says() {
         let drafting = drafting();
-        let drafts = drafting.spawned(r#"{"task_id": "a"}"#, "A").drafts.expect("a draft");
+        let drafts =
+            drafting.spawned(r#"{"task_id": "a"}"#.into(), &"A".into()).drafts.expect("a draft");
         assert_eq!(drafts[0].task.work, Work::Agents([AgentIx(0)].into()));
         for (text, name, why) in [
             ("{", "?", "it is not JSON"),
             ("[]", "?", "a task is an object"),
             (r#"{"task_id": "a", "descriptoin": ""}"#, "a", "did you mean 'description'?"),
         ] {
-            let Proposal { name: named, drafts } = drafting.spawned(text, "A");
+            let Proposal { name: named, drafts, .. } = drafting.spawned(text.into(), &"A".into());
             let said = drafts.expect_err("a problem");
             assert!(&*named == name && said.contains(why), "{named}: {said}");
         }

@@ -1,14 +1,15 @@
 //! Why a task has no result, in one shape for people, programs and the report.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use consort_core::scheduler::Retry;
 use consort_plugin_host::{CallError, Failure, Fault, FaultKind, LimitKind, Problem};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Why an attempt or a task has no result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskError {
     /// What kind of thing happened, kebab-case: the plugin's own judgement
     /// (`transient`, `throttled`, `permanent`, `invalid-input`, `denied`,
@@ -19,7 +20,7 @@ pub struct TaskError {
     /// `deadline`), a person's no (`refused`), a question that nobody answers
     /// (`needs-input`), items without result (`items`), or why it never ran to
     /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`).
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// One sentence for people.
     pub message: String,
     /// The plugin's stable code for programs.
@@ -40,17 +41,17 @@ pub struct TaskError {
     pub digest: Option<Arc<str>>,
     /// The contract function that was called.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub function: Option<&'static str>,
+    pub function: Option<Cow<'static, str>>,
     /// The limit that was broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<BrokenLimit>,
     /// The plugin's stack, innermost frame first.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub backtrace: String,
 }
 
 /// A limit and what was used of it, in the limit's unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokenLimit {
     /// Which one.
     pub name: LimitKind,
@@ -59,7 +60,7 @@ pub struct BrokenLimit {
     /// What was used or asked for.
     pub used: u64,
     /// The unit of both.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 /// An error, and whether another attempt makes sense.
@@ -73,7 +74,7 @@ pub(crate) fn never(kind: &'static str, message: impl Into<String>) -> Failed {
 impl TaskError {
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
-            kind,
+            kind: Cow::Borrowed(kind),
             message: message.into(),
             code: None,
             detail: None,
@@ -104,7 +105,7 @@ impl TaskError {
                 let (mut error, retry) = from_failure(failure);
                 error.plugin = Some(plugin.name().clone());
                 error.digest = Some(plugin.digest().clone());
-                error.function = Some(function);
+                error.function = Some(function.into());
                 (error, retry)
             }
             CallError::Fault(fault) => from_fault(*fault),
@@ -147,7 +148,7 @@ fn from_fault(fault: Fault) -> (TaskError, Retry) {
             if name == LimitKind::Time {
                 retry = Retry::Yes;
             }
-            limit = Some(BrokenLimit { name, allowed, used, unit: name.name_and_unit().1 });
+            limit = Some(BrokenLimit { name, allowed, used, unit: name.name_and_unit().1.into() });
             "limit"
         }
         FaultKind::Trap { .. } => "trap",
@@ -162,7 +163,7 @@ fn from_fault(fault: Fault) -> (TaskError, Retry) {
     let error = TaskError {
         plugin: Some(fault.plugin),
         digest: Some(fault.digest),
-        function: Some(fault.function),
+        function: Some(fault.function.into()),
         limit,
         backtrace: fault.backtrace,
         ..TaskError::new(kind, message)

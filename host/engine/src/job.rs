@@ -79,6 +79,10 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    pub(crate) fn new(dependencies: Vec<Dependency>) -> Self {
+        Self { dependencies, results: OnceLock::new() }
+    }
+
     fn results(&self) -> &Shared {
         self.results.get_or_init(|| {
             let value = |payload: &Payload| match payload {
@@ -132,7 +136,7 @@ impl Job {
                 dependencies.push(self.dependency(edge, result).await?);
             }
         }
-        Ok(Arc::new(Given { dependencies, results: OnceLock::new() }))
+        Ok(Arc::new(Given::new(dependencies)))
     }
 
     async fn dependency(&self, edge: &Edge, result: &TaskResult) -> Result<Dependency, Failed> {

@@ -18,8 +18,10 @@
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
 //! * `cache`: results that equal tasks share.
+//! * `journal`: what happens to a run, recorded before it has consequences.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
+//! * [`past`]: a run as its journal has it.
 
 mod attempt;
 mod cache;
@@ -30,8 +32,10 @@ mod decide;
 mod draft;
 mod error;
 mod job;
+mod journal;
 mod message;
 mod nodes;
+pub mod past;
 mod plugin_config;
 mod policy;
 mod record;
@@ -46,8 +50,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use config::{HostConfig, PolicyConfig};
 pub use control::{ControlError, RunControl};
 pub use error::TaskError;
+pub use journal::JournalError;
+pub use past::PastRun;
 pub use report::Report;
-pub use run::Run;
+pub use run::{Interrupted, Origin, ResumeError, Run};
 pub use setup::{Engine, EngineError, Operator, Setup};
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{RunEvent, Watcher};

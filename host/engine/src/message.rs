@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
+use consort_plugin_host::Level;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::attempt::AttemptEnd;
@@ -21,8 +23,24 @@ pub(crate) enum Message {
     Alive(TaskIx),
     /// Whether a task is done, and for what.
     Decided { task: TaskIx, verdict: Verdict },
+    /// A plugin logged something; only said of a run that is recorded.
+    Logged(Box<LogLine>),
+    /// A remote agent was told to stop what that attempt left with it, or could
+    /// not be told.
+    Cancelled { task: TaskIx, attempt: u32 },
     /// What a person is to be asked.
     Question { task: TaskIx, question: Result<Arc<str>, Box<TaskError>> },
+}
+
+/// What a plugin logged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LogLine {
+    /// None for the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) plugin: Arc<str>,
+    pub(crate) level: Level,
+    pub(crate) message: String,
 }
 
 /// Where messages go. Cheap to clone.

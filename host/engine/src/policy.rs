@@ -33,10 +33,32 @@ pub(crate) struct Policy {
     cx: CallContext,
     idle: Option<Prioritizer>,
     scoring: Option<Scoring>,
-    /// The strings that candidates refer to.
-    names: Arc<[Arc<str>]>,
     breaker: Breaker,
     metrics: PolicyMetrics,
+}
+
+/// The strings that the scheduler's facts refer to by their numbers.
+#[derive(Debug)]
+pub(crate) struct Names(Arc<[Arc<str>]>);
+
+impl Names {
+    pub(crate) fn new(names: Vec<Arc<str>>) -> Self {
+        Self(names.into())
+    }
+
+    fn all(&self) -> Arc<[Arc<str>]> {
+        self.0.clone()
+    }
+
+    /// The number of a name, which may be new.
+    pub(crate) fn number(&mut self, name: &Arc<str>) -> u32 {
+        if let Some(number) = self.0.iter().position(|known| known == name) {
+            return number as u32;
+        }
+        let more = std::iter::once(name.clone());
+        self.0 = self.0.iter().cloned().chain(more).collect();
+        self.0.len() as u32 - 1
+    }
 }
 
 /// A call that is being made.
@@ -46,8 +68,7 @@ type Scoring = Pin<Box<dyn Future<Output = Scored> + Send>>;
 pub(crate) type Scored = (Prioritizer, Result<Vec<f64>, CallError>);
 
 impl Policy {
-    /// `names` are those that the scheduler's facts refer to.
-    pub(crate) fn new(stage: Arc<Stage>, cast: CastPrioritizer, names: Vec<Arc<str>>) -> Self {
+    pub(crate) fn new(stage: Arc<Stage>, cast: CastPrioritizer) -> Self {
         let CastPrioritizer { plugin, prioritizer, config, limits } = cast;
         let plugin_name = plugin.name().clone();
         let ear = Ear { stage: stage.clone(), task: None, plugin: plugin_name, pulse: None };
@@ -61,7 +82,6 @@ impl Policy {
             },
             idle: Some(prioritizer),
             scoring: None,
-            names: names.into(),
             breaker: Breaker::default(),
             metrics: PolicyMetrics {
                 name: plugin.name().clone(),
@@ -71,19 +91,16 @@ impl Policy {
         }
     }
 
-    /// The number of a name that candidates refer to.
-    pub(crate) fn number(&mut self, name: &Arc<str>) -> u32 {
-        if let Some(number) = self.names.iter().position(|known| known == name) {
-            return number as u32;
-        }
-        let more = std::iter::once(name.clone());
-        self.names = self.names.iter().cloned().chain(more).collect();
-        self.names.len() as u32 - 1
-    }
-
     /// Asks for the scores of ready tasks, which [`Policy::answer`] waits for.
-    /// `false`: the policy rests, and there will be none.
-    pub(crate) fn ask(&mut self, now: i64, scheduler: &Scheduler, tasks: &[TaskIx]) -> bool {
+    /// `names` are those that the scheduler's facts refer to. `false`: the
+    /// policy rests, and there will be none.
+    pub(crate) fn ask(
+        &mut self,
+        now: i64,
+        scheduler: &Scheduler,
+        names: &Names,
+        tasks: &[TaskIx],
+    ) -> bool {
         if !self.breaker.allows(now) {
             self.metrics.rested += 1;
             return false;
@@ -92,7 +109,7 @@ impl Policy {
         let batch: Vec<Candidate> = tasks.iter().map(|&task| candidate(scheduler, task)).collect();
         let snapshot = Snapshot {
             now,
-            names: self.names.clone(),
+            names: names.all(),
             ready: scheduler.ready_count(),
             running: scheduler.running_count(),
             slots: scheduler.slots(),
@@ -122,8 +139,10 @@ impl Policy {
         self.scoring = None;
         self.idle = Some(prioritizer);
         match scores {
-            Ok(scores) => {
+            Ok(mut scores) => {
                 self.breaker.succeeded();
+                // Infinity is as good as the greatest number there is.
+                scores.iter_mut().for_each(|score| *score = score.clamp(f64::MIN, f64::MAX));
                 Some(scores)
             }
             Err(error) => {
@@ -136,9 +155,9 @@ impl Policy {
     fn failed(&mut self, now: i64, message: String) {
         let Self { stage, metrics, .. } = self;
         let plugin = &metrics.name;
-        stage.watcher.event(&RunEvent::PolicyFault { plugin, message: &message });
+        stage.tell(&RunEvent::PolicyFault { plugin, message: &message });
         if let Some(rest) = self.breaker.failed(now) {
-            stage.watcher.event(&RunEvent::PolicyRested { plugin, rest });
+            stage.tell(&RunEvent::PolicyRested { plugin, rest });
             metrics.rests += 1;
         }
         metrics.faults += 1;

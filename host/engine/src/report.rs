@@ -1,5 +1,6 @@
 //! What came of a run: the object that `consort run --json` prints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use base64::Engine as _;
 use consort_core::scheduler::Status;
 use consort_plugin_host::Payload;
 use serde::ser::{SerializeMap, Serializer};
-use serde::{Serialize, ser};
+use serde::{Deserialize, Serialize, ser};
 use serde_json::value::RawValue;
 
 use crate::error::TaskError;
@@ -40,7 +41,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunError {
     /// `task-failed`, `cancelled`, `run-deadline` or `budget`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// One sentence for people.
     pub message: String,
     /// The task that failed.
@@ -95,7 +96,7 @@ pub struct TaskReport {
 }
 
 /// What an agent's work cost. A field the agent did not report is null.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UsageReport {
     /// Tokens read.
     pub input_tokens: Option<u64>,

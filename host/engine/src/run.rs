@@ -1,10 +1,14 @@
 //! A *run*: a plan being carried out.
 //!
-//! The loop feeds the scheduler with what happened and does what it says. All
-//! waiting is in one `select!`; nothing is decided here.
+//! Everything that happens is an input. The loop records what has come in, feeds
+//! it to the scheduler and does what that says. All waiting is in one `select!`;
+//! nothing is decided here. What a run knows follows from its inputs and their
+//! times alone, so one that is read back from its journal goes on where it was.
 //!
 //! * `clock`: the run's time.
+//! * `durable`: a run that is recorded, and one that comes back.
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
+//! * `remote`: agents that are told to stop what they do by themselves.
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
 //! * `explain`: why a task has no result.
@@ -13,80 +17,98 @@
 mod add;
 mod clock;
 mod command;
+pub(crate) mod durable;
 mod explain;
 mod finish;
+mod remote;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::{Plan, Work};
+use consort_core::plan::{AgentIx, Plan, Task, Work};
 use consort_core::scheduler::{
     Action, ClassLimits, Event, RunReason, Scheduler, Scope, Settings, Status, Submission,
 };
 use consort_core::template::Shared;
+use consort_store::StoreError;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
 use crate::cast::{Cast, CastPrioritizer};
-use crate::control::{Command, RunControl};
+use crate::config::PolicyConfig;
+use crate::control::{Command, RunControl, Target, nobody};
 use crate::draft::Drafting;
+use crate::journal::{Input, Journal};
 use crate::message::{Mail, Message};
 use crate::nodes::Nodes;
-use crate::policy::Policy;
+use crate::policy::{Names, Policy};
 use crate::record::Record;
 use crate::report::{Report, UsageTotals};
+use crate::setup::Engine;
 use crate::stage::Stage;
 use crate::watch::{RunEvent, Watcher};
 
 use add::Additions;
 use clock::Clock;
+use durable::Durable;
+pub use durable::{Interrupted, Origin, ResumeError};
+use remote::Remotes;
 use start::{Preparations, Wanted};
 
 /// Messages and commands that are taken in one step of the loop.
 const MAX_BATCH: usize = 256;
+/// The same for a run that is recorded: they are written to disk together.
+const MAX_RECORDED_BATCH: usize = 4_096;
+
+/// Bytes that plugins log for one task and that are recorded.
+const MAX_LOGGED: usize = 256 << 10;
 
 /// A plan with everything it needs, ready to be carried out once.
 pub struct Run {
     id: Arc<str>,
+    engine: Engine,
     plan: Plan,
     cast: Cast,
     prioritizer: CastPrioritizer,
+    policy: PolicyConfig,
     slots: u32,
-    cache: Cache,
     drafting: Arc<Drafting>,
     control: RunControl,
     commands: mpsc::Receiver<Command>,
-    answers: HashMap<String, Value>,
+    answers: BTreeMap<String, Value>,
+    durable: Option<Durable>,
 }
 
 impl Run {
     pub(crate) fn new(
+        engine: Engine,
         plan: Plan,
         cast: Cast,
         prioritizer: CastPrioritizer,
+        policy: PolicyConfig,
         slots: u32,
-        cache: Cache,
         default_agent: Option<&str>,
     ) -> Self {
         let drafting = Arc::new(Drafting::new(&plan, default_agent));
         let (control, commands) = RunControl::new(drafting.clone());
         Self {
             id: uuid::Uuid::now_v7().to_string().into(),
+            engine,
             plan,
             cast,
             prioritizer,
+            policy,
             slots,
-            cache,
             drafting,
             control,
             commands,
-            answers: HashMap::new(),
+            answers: BTreeMap::new(),
+            durable: None,
         }
     }
 
@@ -111,56 +133,122 @@ impl Run {
         self.answers.insert(task.into(), answer);
     }
 
-    /// Carries the plan out. `inputs` override the plan's. `watcher` sees what
-    /// happens; `stop` cancels: running attempts are stopped, remote ones told
-    /// so, and the report says what was finished.
+    /// Carries the plan out. `inputs` override the plan's; a run that comes
+    /// back has had its own. `watcher` sees what happens; `stop` cancels:
+    /// running attempts are stopped, remote ones told so, and the report says
+    /// what was finished.
     ///
     /// Needs a tokio runtime with time enabled; attempts are spread over its
     /// threads.
+    ///
+    /// # Errors
+    ///
+    /// The run is recorded, and the store failed: everything was stopped where
+    /// it was, and the run can be resumed. A run in memory does not fail.
     pub async fn execute(
-        self,
+        mut self,
         inputs: Map<String, Value>,
         watcher: Arc<dyn Watcher>,
         stop: CancellationToken,
-    ) -> Report {
-        let Self { id, mut plan, cast, prioritizer, slots, cache, drafting, .. } = self;
-        let mut all_inputs = std::mem::take(&mut plan.inputs);
+    ) -> Result<Report, Interrupted> {
+        let run_id = self.id.clone();
+        let mut all_inputs = std::mem::take(&mut self.plan.inputs);
         all_inputs.extend(inputs);
-        let stage = Arc::new(Stage {
-            run_id: id,
-            plan,
-            cast,
-            inputs: Shared::new(all_inputs),
-            cache,
-            drafting,
-            watcher,
-            metrics: Mutex::new(BTreeMap::new()),
-        });
-        let mut conductor = Conductor::new(stage, prioritizer, slots, self.commands);
-        conductor.answers = self.answers;
-        // Without it the loop would have to tell commands that come no more
-        // from those that have not come yet.
-        conductor.control = Some(self.control);
+        let durable = self.durable.take();
+        let task = async move {
+            let beginning = match durable {
+                None => Beginning::in_memory(),
+                Some(durable) => self.begin(durable, &mut all_inputs).await?,
+            };
+            let mail = Mail::new();
+            let stage = Arc::new(Stage {
+                run_id: self.id,
+                cache: self.engine.cache().clone(),
+                plan: self.plan,
+                cast: self.cast,
+                inputs: Shared::new(all_inputs),
+                drafting: self.drafting,
+                watcher,
+                quiet: AtomicBool::new(false),
+                mail: beginning.journal.as_ref().map(|_| mail.0.clone()),
+                metrics: Mutex::new(BTreeMap::new()),
+            });
+            let mut conductor =
+                Conductor::new(stage.clone(), self.slots, beginning.submitted_at, mail);
+            conductor.policy = Some(Policy::new(stage, self.prioritizer));
+            conductor.journal = beginning.journal;
+            conductor.commands = self.commands;
+            // Without it the loop would have to tell commands that come no more
+            // from those that have not come yet.
+            conductor.control = Some(self.control);
+            let old_answers = beginning.answers.unwrap_or_default().into_iter();
+            let answers = self.answers.into_iter();
+            match beginning.past {
+                Some(past) => {
+                    conductor.answer_later(old_answers);
+                    conductor.come_back(&past)?;
+                    conductor.inputs.push(Input::Recovered);
+                    conductor.inputs.extend(answers.map(|(task, answer)| {
+                        Input::Command(Command::Answer { task, answer, reply: nobody() })
+                    }));
+                }
+                None => {
+                    conductor.answer_later(answers);
+                    conductor.apply(beginning.submitted_at, [Input::Submitted]);
+                }
+            }
+            Ok(conductor.conduct(stop).await?)
+        };
         // On a worker thread an attempt that is woken by the loop, or wakes it,
         // needs no other thread to notice.
-        let task = tokio::spawn(conductor.conduct(stop));
-        match task.await {
-            Ok(report) => report,
+        let ended: Result<Report, durable::Failure> = match tokio::spawn(task).await {
+            Ok(ended) => ended,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        };
+        ended.map_err(|failure| Interrupted::new(run_id, failure))
+    }
+}
+
+/// How a run begins.
+struct Beginning {
+    submitted_at: i64,
+    journal: Option<Journal>,
+    /// Those that were given when it was submitted, if it comes back.
+    answers: Option<BTreeMap<String, Value>>,
+    /// What it has been through already.
+    past: Option<durable::Past>,
+}
+
+impl Beginning {
+    fn in_memory() -> Self {
+        Self { submitted_at: crate::now(), journal: None, answers: None, past: None }
     }
 }
 
 /// The run loop and what it remembers.
-struct Conductor {
+pub(crate) struct Conductor {
     stage: Arc<Stage>,
     scheduler: Scheduler,
     clock: Clock,
+    submitted_at: i64,
+    /// The time of this step.
+    now: i64,
+    /// What the scheduler asks for is done; not so while what happened before
+    /// is gone through again.
+    live: bool,
+    /// What an earlier process was asked for is asked again.
+    recovering: bool,
+    journal: Option<Journal>,
     nodes: Nodes,
     /// One for each node.
     records: Vec<Record>,
-    policy: Policy,
+    /// None when nothing is to be done, only to be known.
+    policy: Option<Policy>,
+    names: Names,
     events: Vec<Event>,
+    actions: Vec<Action>,
+    /// What follows by itself, and is recorded like all else.
+    inputs: Vec<Input>,
     mail: Mail,
     inbox: mpsc::UnboundedReceiver<Message>,
     control: Option<RunControl>,
@@ -171,112 +259,177 @@ struct Conductor {
     additions: Additions,
     /// The scheduler's classes.
     classes: Vec<ClassLimits>,
+    /// The tasks, until they are submitted.
+    submission: Option<Submission>,
     /// What all attempts have used.
     spent: UsageTotals,
     /// Somebody wanted the whole run to stop.
     cancelled: bool,
     paused: bool,
-    /// Remote agents being told to stop.
-    cancels: JoinSet<()>,
+    remotes: Remotes,
+    /// Bytes of logs that are recorded, by task.
+    logged: HashMap<Option<Arc<str>>, usize>,
     /// How the run ended, once it has.
     ended: Option<(Status, RunReason)>,
 }
 
 impl Conductor {
-    fn new(
+    /// A run that was submitted at that time, milliseconds since the epoch, and
+    /// waits for [`Input::Submitted`].
+    pub(crate) fn new(
         stage: Arc<Stage>,
-        prioritizer: CastPrioritizer,
         slots: u32,
-        commands: mpsc::Receiver<Command>,
+        submitted_at: i64,
+        (mail, inbox): (Mail, mpsc::UnboundedReceiver<Message>),
     ) -> Self {
-        let clock = Clock::new();
-        let (submission, names) = Submission::new(&stage.plan, clock.now());
+        let (submission, names) = Submission::new(&stage.plan, submitted_at);
         let seed = uuid::Uuid::parse_str(&stage.run_id).map_or(0, |id| id.as_u64_pair().1);
-        let (mail, inbox) = Mail::new();
         let mut records = Vec::new();
         records.resize_with(stage.plan.tasks.len(), Record::default);
         Self {
             scheduler: Scheduler::new(Settings { slots, seed }),
-            clock,
+            clock: Clock::new(submitted_at),
+            submitted_at,
+            now: submitted_at,
+            live: true,
+            recovering: false,
+            journal: None,
             nodes: Nodes::new(&stage.plan),
             records,
-            policy: Policy::new(stage.clone(), prioritizer, names),
+            policy: None,
+            names: Names::new(names),
             classes: submission.classes.clone(),
-            events: vec![Event::Submit(Box::new(submission))],
+            submission: Some(submission),
+            events: Vec::new(),
+            actions: Vec::new(),
+            inputs: Vec::new(),
             mail,
             inbox,
             control: None,
-            commands,
+            commands: mpsc::channel(1).1,
             preparations: Preparations::default(),
             answers: HashMap::new(),
             additions: Additions::default(),
             spent: UsageTotals::default(),
             cancelled: false,
             paused: false,
-            cancels: JoinSet::new(),
+            remotes: Remotes::default(),
+            logged: HashMap::new(),
             ended: None,
             stage,
         }
     }
 
-    async fn conduct(mut self, stop: CancellationToken) -> Report {
-        self.stage.watcher.event(&RunEvent::RunStarted {
+    /// The loop. Inputs are recorded before they have consequences.
+    async fn conduct(mut self, stop: CancellationToken) -> Result<Report, StoreError> {
+        while self.ended.is_none() {
+            self.listen(&stop).await;
+            let inputs = std::mem::take(&mut self.inputs);
+            let now = self.clock.now();
+            if let Some(journal) = &mut self.journal {
+                journal.append(now, &inputs).await?;
+            }
+            self.apply(now, inputs);
+        }
+        self.end().await
+    }
+
+    /// Waits until there is something to be taken in.
+    async fn listen(&mut self, stop: &CancellationToken) {
+        let most = if self.journal.is_some() { MAX_RECORDED_BATCH } else { MAX_BATCH };
+        while self.inputs.is_empty() {
+            let timer = self.scheduler.next_timer();
+            if timer.is_some_and(|at| at <= self.clock.now()) {
+                return self.inputs.push(Input::Timer);
+            }
+            let due = timer.map(|at| self.clock.instant(at));
+            let mut messages = Vec::new();
+            let mut commands = Vec::new();
+            tokio::select! {
+                biased;
+                scored = answer(&mut self.policy) => {
+                    let now = self.clock.now();
+                    let scores = self.policy.as_mut().and_then(|policy| policy.take(now, scored));
+                    self.inputs.push(Input::Scored(scores));
+                }
+                () = stop.cancelled(), if !self.cancelled => {
+                    let cancel = Command::Cancel { what: Target::Run, reply: nobody() };
+                    self.inputs.push(Input::Command(cancel));
+                }
+                _ = self.commands.recv_many(&mut commands, most) => {
+                    commands.into_iter().for_each(|command| self.hear(command));
+                }
+                _ = self.inbox.recv_many(&mut messages, most) => {
+                    for message in messages {
+                        if self.is_worth_keeping(&message) {
+                            self.inputs.push(Input::Message(message));
+                        }
+                    }
+                }
+                () = sleep_until(due) => self.inputs.push(Input::Timer),
+            }
+        }
+    }
+
+    /// Of what plugins log for a task, the first part is recorded.
+    fn is_worth_keeping(&mut self, message: &Message) -> bool {
+        let Message::Logged(line) = message else { return true };
+        let logged = self.logged.entry(line.task.clone()).or_default();
+        *logged += line.message.len() + 1;
+        *logged <= MAX_LOGGED
+    }
+
+    /// Takes inputs in that came at `now`, and does what follows.
+    fn apply(&mut self, now: i64, inputs: impl IntoIterator<Item = Input>) {
+        self.now = now;
+        for input in inputs {
+            self.take(input);
+        }
+        let mut actions = std::mem::take(&mut self.actions);
+        self.scheduler.step(now, self.events.drain(..), &mut actions);
+        for action in actions.drain(..) {
+            self.perform(action);
+        }
+        self.actions = actions;
+        self.additions.reply();
+        self.recovering = false;
+    }
+
+    /// Keeps what an input brings and tells the scheduler what it means.
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Submitted => self.submit(),
+            Input::Recovered => {
+                self.recovering = self.live;
+                self.cancel_remotes_again();
+                self.events.push(Event::Recovered);
+            }
+            Input::Scored(scores) => self.events.push(Event::Scored { scores }),
+            Input::Message(message) => self.read(message),
+            Input::Command(command) => self.obey(command),
+            Input::Timer => self.events.push(Event::Timer),
+        }
+    }
+
+    fn submit(&mut self) {
+        self.stage.tell(&RunEvent::RunStarted {
             run_id: &self.stage.run_id,
             tasks: self.stage.plan.tasks.len(),
         });
-        let mut actions = Vec::new();
-        let mut messages = Vec::new();
-        let mut commands = Vec::new();
-        let (status, reason) = loop {
-            let now = self.clock.now();
-            self.scheduler.step(now, self.events.drain(..), &mut actions);
-            for action in actions.drain(..) {
-                self.perform(now, action);
-            }
-            self.additions.reply();
-            if let Some(end) = self.ended {
-                break end;
-            }
-            if !self.events.is_empty() {
-                continue;
-            }
-            let timer = self.scheduler.next_timer();
-            if timer.is_some_and(|at| at <= now) {
-                self.events.push(Event::Timer);
-                continue;
-            }
-            let due = timer.map(|at| self.clock.instant(at));
-            tokio::select! {
-                biased;
-                scored = self.policy.answer() => {
-                    let scores = self.policy.take(self.clock.now(), scored);
-                    self.events.push(Event::Scored { scores });
-                }
-                () = stop.cancelled(), if !self.cancelled => self.cancel_run(),
-                _ = self.commands.recv_many(&mut commands, MAX_BATCH) => {
-                    commands.drain(..).for_each(|command| self.obey(command));
-                }
-                _ = self.inbox.recv_many(&mut messages, MAX_BATCH) => {
-                    messages.drain(..).for_each(|message| self.take(message));
-                }
-                () = sleep_until(due) => self.events.push(Event::Timer),
-            }
-        };
-        while self.cancels.join_next().await.is_some() {}
-        self.report(status, reason)
+        let submission = self.submission.take();
+        self.events.extend(submission.map(|submission| Event::Submit(Box::new(submission))));
     }
 
-    fn perform(&mut self, now: i64, action: Action) {
+    fn perform(&mut self, action: Action) {
         match action {
-            Action::Score { tasks } => {
-                if !self.policy.ask(now, &self.scheduler, &tasks) {
-                    self.events.push(Event::Scored { scores: None });
-                }
-            }
+            Action::Score { tasks } => self.ask_policy(&tasks),
             Action::Decide { task } => self.prepare(task, Wanted::Decision),
-            Action::Ask { task } => self.prepare(task, Wanted::Question),
+            Action::Ask { task } => match self.records[task.index()].question().cloned() {
+                Some(question) => self.announce(task, &question),
+                None => self.prepare(task, Wanted::Question),
+            },
             Action::Start { task, agent, attempt, resume, deadline } => {
-                self.start(now, task, agent, attempt, resume, deadline);
+                self.start(task, agent, attempt, resume, deadline);
             }
             Action::Abort { task, why } => {
                 let live = self.records[task.index()].live();
@@ -284,6 +437,9 @@ impl Conductor {
                 if let Some(stop) = live.stop.take() {
                     // An attempt that has just ended no longer listens.
                     let _ = stop.send(());
+                } else if self.recovering {
+                    // It ended with the process that made it.
+                    self.inputs.push(Input::Message(Message::Ended { task, end: None }));
                 }
             }
             Action::CancelRemote { task, why } => {
@@ -293,19 +449,29 @@ impl Conductor {
             }
             Action::Retrying { task, at, agent, .. } => {
                 let record = &self.records[task.index()];
-                self.stage.watcher.event(&RunEvent::Retrying {
+                self.stage.tell(&RunEvent::Retrying {
                     task: &self.id(task),
                     error: record.error.as_deref(),
-                    agent: &self.stage.cast.agents[self.agent_of(task, agent) as usize].name,
-                    wait: Duration::from_millis((at - now).max(0) as u64),
+                    agent: self.agent_name(self.agent_of(task, agent)),
+                    wait: Duration::from_millis((at - self.now).max(0) as u64),
                 });
             }
-            Action::FannedOut { task, first, items } => self.fan_out(now, task, first, items),
+            Action::FannedOut { task, first, items } => self.fan_out(task, first, items),
             Action::Added { key, task, without } => self.added(key, task, &without),
             Action::Held { key, conflicts } => self.not_added(key, true, &conflicts),
             Action::Rejected { key, conflicts } => self.not_added(key, false, &conflicts),
-            Action::Finished { task, status, reason } => self.finish(now, task, status, reason),
+            Action::Finished { task, status, reason } => self.finish(task, status, reason),
             Action::RunEnded { status, reason } => self.ended = Some((status, reason)),
+        }
+    }
+
+    fn ask_policy(&mut self, tasks: &[TaskIx]) {
+        if !self.live {
+            return;
+        }
+        let Some(policy) = &mut self.policy else { return };
+        if !policy.ask(self.now, &self.scheduler, &self.names, tasks) {
+            self.inputs.push(Input::Scored(None));
         }
     }
 
@@ -314,8 +480,33 @@ impl Conductor {
         self.events.push(Event::Cancel { scope: Scope::Run });
     }
 
-    fn plan(&self) -> &Plan {
+    /// Answers to questions that have not been asked yet.
+    pub(crate) fn answer_later(&mut self, answers: impl IntoIterator<Item = (String, Value)>) {
+        self.answers.extend(answers);
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
         &self.stage.plan
+    }
+
+    /// All nodes, those of the plan first.
+    pub(crate) fn all_nodes(&self) -> impl Iterator<Item = TaskIx> + use<> {
+        (0..self.records.len() as u32).map(TaskIx)
+    }
+
+    /// What is kept of a node.
+    pub(crate) fn record(&self, node: TaskIx) -> &Record {
+        &self.records[node.index()]
+    }
+
+    /// The task of a node.
+    pub(crate) fn task(&self, node: TaskIx) -> &Task {
+        self.nodes.look(node, &self.stage.plan)
+    }
+
+    /// Milliseconds since the run was submitted.
+    pub(crate) fn elapsed(&self) -> u64 {
+        (self.now - self.submitted_at).max(0).unsigned_abs()
     }
 
     /// A node's id.
@@ -323,12 +514,25 @@ impl Conductor {
         self.nodes.id(node, &self.stage.plan)
     }
 
-    /// The cast's number of one of a task's agents.
+    /// The name of one of the plan's agents.
+    fn agent_name(&self, agent: u32) -> &Arc<str> {
+        &self.stage.plan.agent(AgentIx(agent)).name
+    }
+
+    /// The plan's number of one of a task's agents.
     fn agent_of(&self, task: TaskIx, agent: u32) -> u32 {
         match &self.nodes.look(task, &self.stage.plan).work {
             Work::Agents(agents) => agents[agent as usize].0,
             Work::Join | Work::Approval => unreachable!("only tasks with agents are started"),
         }
+    }
+}
+
+/// Waits for the policy's answer; for ever if there is no policy.
+async fn answer(policy: &mut Option<Policy>) -> crate::policy::Scored {
+    match policy {
+        Some(policy) => policy.answer().await,
+        None => std::future::pending().await,
     }
 }
 

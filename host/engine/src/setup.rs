@@ -134,6 +134,10 @@ impl Engine {
         &self.0.config
     }
 
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
     pub(crate) fn operator(&self) -> Operator {
         self.0.operator
     }
@@ -164,10 +168,11 @@ impl Engine {
         plan: Plan,
         policy: impl Into<PolicyConfig>,
     ) -> Result<Run, Vec<Problem>> {
-        let (cast, prioritizer) = Cast::gather(self, &plan, &policy.into()).await?;
+        let policy = policy.into();
+        let (cast, prioritizer) = Cast::gather(self, &plan, &policy).await?;
         let slots = self.0.config.concurrency();
         let default_agent = self.0.known.default_agent.as_deref();
-        Ok(Run::new(plan, cast, prioritizer, slots, self.0.cache.clone(), default_agent))
+        Ok(Run::new(self.clone(), plan, cast, prioritizer, policy, slots, default_agent))
     }
 }
 

@@ -2,7 +2,7 @@
 //! it and passes on what it says.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use consort_plugin_host::{Level, Metric, MetricValue, Observer, Progress};
 use crate::cache::Cache;
 use crate::cast::Cast;
 use crate::draft::Drafting;
-use crate::message::{Mail, Message};
+use crate::message::{LogLine, Mail, Message};
 use crate::report::PluginMetric;
 use crate::watch::{RunEvent, Watcher};
 
@@ -31,7 +31,20 @@ pub(crate) struct Stage {
     pub(crate) cache: Cache,
     pub(crate) drafting: Arc<Drafting>,
     pub(crate) watcher: Arc<dyn Watcher>,
+    /// What happens has happened before, and nobody is told.
+    pub(crate) quiet: AtomicBool,
+    /// Where what plugins log goes to be recorded.
+    pub(crate) mail: Option<Mail>,
     pub(crate) metrics: Mutex<BTreeMap<String, PluginMetric>>,
+}
+
+impl Stage {
+    /// Tells whoever watches.
+    pub(crate) fn tell(&self, event: &RunEvent<'_>) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            self.watcher.event(event);
+        }
+    }
 }
 
 /// Hears a plugin and passes it on.
@@ -86,7 +99,15 @@ impl Ear {
 impl Observer for Ear {
     fn log(&self, level: Level, message: &str) {
         self.beat();
-        self.stage.watcher.event(&RunEvent::Log {
+        if let Some(mail) = &self.stage.mail {
+            mail.send(Message::Logged(Box::new(LogLine {
+                task: self.task.clone(),
+                plugin: self.plugin.clone(),
+                level,
+                message: message.to_owned(),
+            })));
+        }
+        self.stage.tell(&RunEvent::Log {
             task: self.task.as_ref(),
             plugin: &self.plugin,
             level,
@@ -97,7 +118,7 @@ impl Observer for Ear {
     fn progress(&self, update: Progress) {
         self.beat();
         if let Some(task) = &self.task {
-            self.stage.watcher.event(&RunEvent::Progress { task, update: &update });
+            self.stage.tell(&RunEvent::Progress { task, update: &update });
         }
     }
 

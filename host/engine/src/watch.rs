@@ -6,11 +6,18 @@ use std::time::Duration;
 use consort_core::scheduler::Status;
 use consort_plugin_host::{Level, Progress};
 
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
 use crate::error::TaskError;
 
 /// Sees what happens. Called from several threads, in order for each task;
 /// implementations hand over rather than work.
 pub trait Watcher: Send + Sync {
+    /// What follows happened at that time, milliseconds since the epoch. Told
+    /// only of what has been recorded; else it happens now.
+    fn time(&self, _: i64) {}
+
     /// Something happened.
     fn event(&self, event: &RunEvent<'_>);
 }
@@ -23,8 +30,10 @@ impl Watcher for Nobody {
     fn event(&self, _: &RunEvent<'_>) {}
 }
 
-/// Something that happened in a run.
-#[derive(Debug)]
+/// Something that happened in a run. In JSON it is an object whose `event` says
+/// what; spans are milliseconds, and their names say so.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent<'a> {
     /// First of all.
     RunStarted {
@@ -32,6 +41,15 @@ pub enum RunEvent<'a> {
         run_id: &'a Arc<str>,
         /// How many tasks there are.
         tasks: usize,
+    },
+    /// First of all, when the run was begun by an earlier process.
+    RunResumed {
+        /// The run's id.
+        run_id: &'a Arc<str>,
+        /// How many tasks there are, items and additions included.
+        tasks: usize,
+        /// How many of them are finished.
+        finished: usize,
     },
     /// An attempt begins, or goes on after it was pending.
     TaskStarted {
@@ -49,6 +67,7 @@ pub enum RunEvent<'a> {
         /// The task.
         task: &'a Arc<str>,
         /// What it said.
+        #[serde(serialize_with = "progress")]
         update: &'a Progress,
     },
     /// A plugin logged something, or the host about it.
@@ -71,6 +90,7 @@ pub enum RunEvent<'a> {
         /// Who is next.
         agent: &'a Arc<str>,
         /// How long it waits.
+        #[serde(rename = "wait_ms", serialize_with = "millis")]
         wait: Duration,
     },
     /// The prioritizer could not score, and the built-in order decides.
@@ -86,6 +106,7 @@ pub enum RunEvent<'a> {
         /// The prioritizer.
         plugin: &'a Arc<str>,
         /// For how long.
+        #[serde(rename = "rest_ms", serialize_with = "millis")]
         rest: Duration,
     },
     /// A task is done for items, which are tasks `task[0]`, `task[1]` and so on.
@@ -137,6 +158,7 @@ pub enum RunEvent<'a> {
         /// Why it has none.
         error: Option<&'a TaskError>,
         /// Since its first attempt began; zero if none did.
+        #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
     },
     /// Last of all.
@@ -144,6 +166,49 @@ pub enum RunEvent<'a> {
         /// With what result.
         status: Status,
         /// Since the run began.
+        #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
     },
+}
+
+impl RunEvent<'_> {
+    /// The task it is about, if it is about one.
+    pub fn task(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::TaskStarted { task, .. }
+            | Self::Progress { task, .. }
+            | Self::Retrying { task, .. }
+            | Self::FannedOut { task, .. }
+            | Self::Asked { task, .. }
+            | Self::Added { task, .. }
+            | Self::NotAdded { task, .. }
+            | Self::TaskFinished { task, .. } => Some(task),
+            Self::Log { task, .. } => *task,
+            Self::RunStarted { .. }
+            | Self::RunResumed { .. }
+            | Self::PolicyFault { .. }
+            | Self::PolicyRested { .. }
+            | Self::Paused
+            | Self::Resumed
+            | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
+fn millis<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(span.as_millis().min(u64::MAX.into()) as u64)
+}
+
+fn progress<S: Serializer>(update: &&Progress, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(None)?;
+    if let Some(fraction) = update.fraction {
+        map.serialize_entry("fraction", &fraction)?;
+    }
+    if let Some(message) = &update.message {
+        map.serialize_entry("message", message)?;
+    }
+    if let Some(partial) = &update.partial {
+        map.serialize_entry("partial", partial)?;
+    }
+    map.end()
 }

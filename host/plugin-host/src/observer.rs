@@ -1,8 +1,11 @@
 //! An *observer* hears what a plugin says while a call runs: log lines,
 //! progress, metrics.
 
+use serde::{Deserialize, Serialize};
+
 /// How much a log line matters, most detailed first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// For whoever debugs the plugin.
     Trace,

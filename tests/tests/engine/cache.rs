@@ -82,7 +82,10 @@ async fn whoever_waits_for_an_equal_task_holds_no_slot() {
     .expect("an engine");
     let text = "[{task_id: a, description: poll 3, cache: {}}, {task_id: b, description: poll 3, cache: {}}]";
     let run = engine.prepare(plan(text).unwrap(), "priority").await.expect("plugins");
-    let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
+    let report = run
+        .execute(Map::new(), Arc::new(Nobody), CancellationToken::new())
+        .await
+        .expect("a run in memory ends");
     assert_eq!(report.metrics.tasks["succeeded"], 2);
     assert_eq!(report.metrics.cached, 1);
 }

@@ -57,7 +57,7 @@ async fn run(text: &str) -> Report {
 
 async fn watch(text: &str, watcher: Arc<dyn Watcher>, stop: CancellationToken) -> Report {
     let run = ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins");
-    run.execute(Map::new(), watcher, stop).await
+    run.execute(Map::new(), watcher, stop).await.expect("a run in memory ends")
 }
 
 async fn prepared(text: &str) -> Run {
@@ -79,7 +79,7 @@ async fn with(
     does: impl Fn(&RunControl, &RunEvent<'_>) + Send + Sync + 'static,
 ) -> Report {
     let watcher = Arc::new(When(run.control(), does));
-    run.execute(Map::new(), watcher, CancellationToken::new()).await
+    run.execute(Map::new(), watcher, CancellationToken::new()).await.expect("a run in memory ends")
 }
 
 /// One line a task: id, status, attempts, agent, and its output or error.
@@ -168,7 +168,10 @@ tasks:
         ]
     );
     let error = report.task("never").unwrap().error.as_ref().unwrap();
-    assert_eq!((error.code.as_deref(), error.function), (Some("refused"), Some("start")));
+    assert_eq!(
+        (error.code.as_deref(), error.function.as_deref()),
+        (Some("refused"), Some("start"))
+    );
     assert_eq!(error.plugin.as_deref(), Some("scripted"));
 }
 
@@ -351,7 +354,10 @@ async fn every_policy_runs_the_same_graph() {
 - {task_id: c, depends_on: [a, b]}
 ";
         let run = ENGINE.prepare(plan(text).unwrap(), policy).await.expect("plugins");
-        let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
+        let report = run
+            .execute(Map::new(), Arc::new(Nobody), CancellationToken::new())
+            .await
+            .expect("a run in memory ends");
         assert_eq!(report.status, Status::Succeeded);
         assert_eq!(&*report.metrics.policy.name, policy);
         assert_eq!(report.metrics.policy.faults, 0, "{:?}", report.metrics.policy);
@@ -363,7 +369,10 @@ async fn fuel_given(engine: &Engine, text: &str) -> Vec<u64> {
     let document = parse(text, Format::Yaml).expect("a document");
     let plan = compile(document, engine.known(), now()).expect("a plan");
     let run = engine.prepare(plan, "priority").await.expect("plugins");
-    let report = run.execute(Map::new(), Arc::new(Nobody), CancellationToken::new()).await;
+    let report = run
+        .execute(Map::new(), Arc::new(Nobody), CancellationToken::new())
+        .await
+        .expect("a run in memory ends");
     let allowed = |task: &consort_engine::report::TaskReport| {
         let error = task.error.as_ref().expect("too little fuel");
         let limit = error.limit.as_ref().expect("a broken limit");

@@ -108,6 +108,9 @@ impl Board {
     fn note(&mut self, event: &RunEvent<'_>, verbose: bool) {
         match event {
             RunEvent::RunStarted { tasks, .. } => self.tasks = *tasks,
+            RunEvent::RunResumed { tasks, finished, .. } => {
+                (self.tasks, self.finished) = (*tasks, *finished);
+            }
             RunEvent::TaskStarted { task, agent, attempt, .. } => {
                 self.started += 1;
                 let running = Running {

@@ -8,9 +8,12 @@ use consort_plugin_host::Level;
 
 /// Says what happened in one line, or nothing if it is not worth one. With
 /// `verbose` it says what plugins say, too.
-pub(super) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
+pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
     Some(match event {
         RunEvent::RunStarted { run_id, tasks } => format!("run {run_id} started: {tasks} tasks"),
+        RunEvent::RunResumed { run_id, tasks, finished } => {
+            format!("run {run_id} goes on: {finished} of {tasks} tasks are finished")
+        }
         RunEvent::TaskStarted { task, agent, attempt, resumed } => {
             let verb = if *resumed { "resumed" } else { "started" };
             let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };

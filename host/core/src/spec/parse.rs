@@ -15,7 +15,8 @@ use crate::problem::{Problem, Span};
 use crate::source::place;
 
 /// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// RFC 8259.
     Json,

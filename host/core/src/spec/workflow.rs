@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::findings::Findings;
@@ -71,7 +71,7 @@ pub enum ConflictWord {
 }
 
 /// An agent, in a workflow or in the host's configuration.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentDoc {
     /// A plugin's name, `name@digest` or a file.

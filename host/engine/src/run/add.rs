@@ -72,7 +72,7 @@ impl Conductor {
         }
         let by = self.id(task);
         let mut all = Vec::new();
-        for Proposal { name, drafts } in proposals {
+        for Proposal { name, drafts, .. } in proposals {
             let drafts = match drafts {
                 Ok(drafts) => drafts,
                 Err(why) => {
@@ -140,9 +140,9 @@ impl Conductor {
             return Err(format!("the run has grown by {MAX_GROWTH} tasks already"));
         }
         let settings = &task.settings;
-        let now = self.clock.now();
+        let now = self.now;
         let facts = Facts {
-            kind: self.policy.number(&settings.kind),
+            kind: self.names.number(&settings.kind),
             priority: settings.priority,
             deadline: settings.deadline.map(|deadline| moment(deadline, now)),
             expected: settings.expected,
@@ -181,7 +181,7 @@ impl Conductor {
         let id = draft.task.id.clone();
         self.nodes.add(task, without_missing(draft, without));
         self.records.resize_with(task.index() + 1, Default::default);
-        self.stage.watcher.event(&RunEvent::Added { task: &id, by: by.as_ref() });
+        self.stage.tell(&RunEvent::Added { task: &id, by: by.as_ref() });
         let conflicts = without.iter().map(conflict).collect();
         self.additions.settle(key, AddOutcome::Added, conflicts);
     }
@@ -195,7 +195,7 @@ impl Conductor {
         if held {
             let Some(Open { draft, by }) = self.additions.open.get(&key) else { return };
             let (task, by) = (&draft.task.id, by.as_ref());
-            self.stage.watcher.event(&RunEvent::NotAdded { task, by, held, why: &said });
+            self.stage.tell(&RunEvent::NotAdded { task, by, held, why: &said });
             self.additions.settle(key, AddOutcome::Held, why);
         } else {
             let Some(Open { draft, by }) = self.additions.open.remove(&key) else { return };
@@ -205,7 +205,7 @@ impl Conductor {
     }
 
     fn reject(&mut self, task: &Arc<str>, by: Option<&Arc<str>>, reason: String) {
-        self.stage.watcher.event(&RunEvent::NotAdded { task, by, held: false, why: &reason });
+        self.stage.tell(&RunEvent::NotAdded { task, by, held: false, why: &reason });
         self.additions.not_added.push(NotAdded { task_id: task.clone(), by: by.cloned(), reason });
     }
 }

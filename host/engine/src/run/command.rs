@@ -1,7 +1,5 @@
 //! What is done from *outside* while the run goes on.
 
-use std::sync::Arc;
-
 use consort_core::graph::TaskIx;
 use consort_core::plan::Work;
 use consort_core::scheduler::{Event, Park, Scope, State};
@@ -9,9 +7,21 @@ use serde_json::Value;
 
 use super::Conductor;
 use crate::control::{Command, ControlError, Target, TaskStatus, status_name};
+use crate::journal::Input;
 use crate::watch::RunEvent;
 
 impl Conductor {
+    /// Takes a command in; a question is answered at once.
+    pub(super) fn hear(&mut self, command: Command) {
+        match command {
+            Command::Status { task, reply } => {
+                // An answer that nobody waits for any more is no loss.
+                let _ = reply.send(self.find(&task).map(|task| self.status(task)));
+            }
+            command => self.inputs.push(Input::Command(command)),
+        }
+    }
+
     pub(super) fn obey(&mut self, command: Command) {
         // An answer that nobody waits for any more is no loss.
         match command {
@@ -25,14 +35,13 @@ impl Conductor {
                 self.pause(paused);
                 let _ = reply.send(Ok(()));
             }
-            Command::Add { drafts, reply } => self.add(drafts, None, Some(reply)),
-            Command::Status { task, reply } => {
-                let _ = reply.send(self.find(&task).map(|task| self.status(task)));
-            }
+            Command::Add { drafts, reply, .. } => self.add(drafts, None, Some(reply)),
+            // It is heard at once.
+            Command::Status { .. } => {}
         }
     }
 
-    fn find(&mut self, id: &str) -> Result<TaskIx, ControlError> {
+    pub(crate) fn find(&mut self, id: &str) -> Result<TaskIx, ControlError> {
         let plan = &self.stage.plan;
         match self.nodes.find(id, plan) {
             Some(task) => Ok(task),
@@ -84,17 +93,16 @@ impl Conductor {
             false => (Event::Resume, RunEvent::Resumed),
         };
         self.events.push(event);
-        self.stage.watcher.event(&seen);
+        self.stage.tell(&seen);
     }
 
-    fn status(&self, task: TaskIx) -> TaskStatus {
+    pub(crate) fn status(&self, task: TaskIx) -> TaskStatus {
         let record = &self.records[task.index()];
-        let name = |agent: u32| -> Arc<str> { self.stage.cast.agents[agent as usize].name.clone() };
         TaskStatus {
             task_id: self.id(task),
             state: self.state_name(task),
             attempts: record.attempts,
-            agent: record.agent.map(name),
+            agent: record.agent.map(|agent| self.agent_name(agent).clone()),
             question: record.question().cloned(),
             items: self.nodes.fanned_out(task).map(|fanned| fanned.items().len() as u32),
             error: record.error.as_deref().cloned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::{Deadline, Task};
+use consort_core::plan::Deadline;
 use consort_core::scheduler::{Reason, RunReason, Status, Stop, Timeout, moment};
 
 use super::Conductor;
@@ -12,10 +12,6 @@ use crate::error::TaskError;
 use crate::report::RunError;
 
 impl Conductor {
-    fn task(&self, node: TaskIx) -> &Task {
-        self.nodes.look(node, &self.stage.plan)
-    }
-
     /// Why an attempt was stopped.
     pub(super) fn stop_error(&self, task: TaskIx, why: Stop) -> TaskError {
         match why {
@@ -102,7 +98,7 @@ impl Conductor {
     /// When a task's own time is over, if it began to wait at `now`.
     pub(super) fn own_end(&self, task: TaskIx, now: i64) -> Option<i64> {
         let settings = &self.task(task).settings;
-        let deadline = settings.deadline.map(|deadline| moment(deadline, self.clock.epoch));
+        let deadline = settings.deadline.map(|deadline| moment(deadline, self.submitted_at));
         let total = settings.timeouts.total.map(|total| now.saturating_add_unsigned(total));
         deadline.into_iter().chain(total).min()
     }
@@ -190,7 +186,7 @@ impl Conductor {
             RunReason::Failed(task) => {
                 let id: Arc<str> = self.id(task);
                 let message = format!("task '{id}' failed");
-                RunError { kind: "task-failed", message, task: Some(id) }
+                RunError { kind: "task-failed".into(), message, task: Some(id) }
             }
             RunReason::Cancelled => error(TaskError::new("cancelled", "the run was cancelled")),
             RunReason::Deadline => error(self.run_deadline_error()),
@@ -200,7 +196,7 @@ impl Conductor {
 }
 
 fn is_stop(error: &TaskError) -> bool {
-    matches!(error.kind, "cancelled" | "run-deadline" | "budget")
+    matches!(&*error.kind, "cancelled" | "run-deadline" | "budget")
 }
 
 fn seconds(millis: u64) -> String {

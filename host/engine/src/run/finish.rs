@@ -12,12 +12,14 @@ use consort_plugin_host::Payload;
 use super::Conductor;
 use crate::control::status_name;
 use crate::job::TaskRef;
+use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{JsonPayload, Metrics, Report, TaskReport};
 use crate::watch::RunEvent;
 
 impl Conductor {
-    pub(super) fn finish(&mut self, now: i64, task: TaskIx, status: Status, reason: Reason) {
+    pub(super) fn finish(&mut self, task: TaskIx, status: Status, reason: Reason) {
+        let now = self.now;
         let earlier = self.records[task.index()].error.take();
         let error = self.end_error(task, status, reason, earlier);
         let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
@@ -28,7 +30,7 @@ impl Conductor {
         record.status = Some(status);
         record.finished = NonZeroI64::new(now);
         record.live = None;
-        self.stage.watcher.event(&RunEvent::TaskFinished {
+        self.stage.tell(&RunEvent::TaskFinished {
             task: &self.nodes.id(task, &self.stage.plan),
             status,
             error: record.error.as_deref(),
@@ -97,15 +99,22 @@ impl Conductor {
         Payload::Json(object.into())
     }
 
+    /// What came of the run, if it is over.
+    pub(crate) fn into_report(self) -> Option<Report> {
+        let (status, reason) = self.ended?;
+        Some(self.report(status, reason))
+    }
+
     pub(super) fn report(mut self, status: Status, reason: RunReason) -> Report {
-        let elapsed = self.clock.elapsed();
-        self.stage.watcher.event(&RunEvent::RunFinished { status, elapsed });
+        let millis = self.elapsed();
+        let elapsed = Duration::from_millis(millis);
+        self.stage.tell(&RunEvent::RunFinished { status, elapsed });
         let reason = self.run_error(reason);
         let mut records = std::mem::take(&mut self.records);
         let stage = self.stage.clone();
         let plan = &stage.plan;
         let mut metrics = Metrics {
-            duration_ms: (self.clock.now() - self.clock.epoch) as u64,
+            duration_ms: millis,
             longest_chain: plan.graph.depths(&plan.order).into_iter().max().map_or(0, |d| d + 1),
             usage: self.spent,
             ..Metrics::default()
@@ -119,7 +128,7 @@ impl Conductor {
                 tasks.push(self.task_report(node, record, &mut metrics));
             }
         }
-        metrics.policy = self.policy.into_metrics();
+        metrics.policy = self.policy.map(Policy::into_metrics).unwrap_or_default();
         let plugins = &mut *stage.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         metrics.plugins = std::mem::take(plugins);
         Report {
@@ -146,7 +155,7 @@ impl Conductor {
             id: self.id(task),
             status,
             attempts: record.attempts,
-            agent: record.agent.map(|agent| self.stage.cast.agents[agent as usize].name.clone()),
+            agent: record.agent.map(|agent| self.agent_name(agent).clone()),
             output: record.result,
             error: record.error.map(|error| *error),
             started: time(record.started),

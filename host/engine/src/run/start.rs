@@ -22,8 +22,6 @@ use crate::report::UsageReport;
 use crate::stage::Pulse;
 use crate::watch::RunEvent;
 
-/// How long a remote agent may take to stop.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Decisions and questions that are worked out at once.
 const MAX_PREPARATIONS: usize = 64;
 
@@ -45,8 +43,18 @@ impl Conductor {
     /// Works out a decision or a question, apart from the loop: transformers
     /// may have to be called for it, and templates take their time.
     pub(super) fn prepare(&mut self, task: TaskIx, wanted: Wanted) {
-        self.preparations.waiting.push_back((task, wanted));
-        self.prepare_next();
+        if self.live {
+            self.preparations.waiting.push_back((task, wanted));
+            self.prepare_next();
+        }
+    }
+
+    /// One of them is done.
+    fn prepared(&mut self) {
+        if self.live {
+            self.preparations.running -= 1;
+            self.prepare_next();
+        }
     }
 
     fn prepare_next(&mut self) {
@@ -82,7 +90,7 @@ impl Conductor {
     }
 
     /// A task with all it needs to fill in its texts.
-    fn job(&self, node: TaskIx) -> Job {
+    pub(super) fn job(&self, node: TaskIx) -> Job {
         let task = self.nodes.task(node);
         let works_on = match self.nodes.item(node) {
             Some((_, fan, index)) => WorksOn::Item { fan, index },
@@ -115,9 +123,9 @@ impl Conductor {
         }
     }
 
+    /// Starts an attempt, or goes on with one.
     pub(super) fn start(
         &mut self,
-        now: i64,
         task: TaskIx,
         agent: u32,
         attempt: u32,
@@ -125,34 +133,42 @@ impl Conductor {
         deadline: i64,
     ) {
         let agent = self.agent_of(task, agent);
-        let (stop, stopped) = oneshot::channel();
         let record = &mut self.records[task.index()];
         record.agent = Some(agent);
         record.attempts = attempt;
-        record.start(now);
+        record.start(self.now);
         let live = record.live();
-        live.stop = Some(stop);
         live.stopped = None;
         let left = std::mem::take(&mut live.left);
         let left = if resume { left } else { Left::default() };
         // If it is stopped, the agent must still be told.
         live.left.checkpoint.clone_from(&left.checkpoint);
-        let mut job = self.job(task);
-        let idle = job.task().settings.timeouts.idle;
-        job.pulse = idle.map(|idle| Arc::new(Pulse::new(task, idle, self.mail.clone())));
-        self.stage.watcher.event(&RunEvent::TaskStarted {
-            task: &job.id,
-            agent: &self.stage.cast.agents[agent as usize].name,
+        self.stage.tell(&RunEvent::TaskStarted {
+            task: &self.id(task),
+            agent: self.agent_name(agent),
             attempt,
             resumed: resume,
         });
+        if self.live {
+            self.launch(task, left, deadline);
+        }
+    }
+
+    /// Lets an attempt run apart from the loop.
+    fn launch(&mut self, task: TaskIx, left: Left, deadline: i64) {
+        let mut job = self.job(task);
+        let idle = job.task().settings.timeouts.idle;
+        job.pulse = idle.map(|idle| Arc::new(Pulse::new(task, idle, self.mail.clone())));
+        let (stop, stopped) = oneshot::channel();
+        let record = &mut self.records[task.index()];
+        record.live().stop = Some(stop);
         let work = Attempt {
             job,
             task,
-            agent,
-            number: attempt,
+            agent: record.agent.unwrap_or_default(),
+            number: record.attempts,
             left,
-            remaining: Duration::from_millis(deadline.saturating_sub(now).max(0) as u64),
+            remaining: Duration::from_millis(deadline.saturating_sub(self.now).max(0) as u64),
             mail: self.mail.clone(),
         };
         let owed = self.mail.owe(Message::Ended { task, end: Some(AttemptEnd::lost()) });
@@ -167,21 +183,31 @@ impl Conductor {
     }
 
     /// Keeps what a message brings and tells the scheduler what it means.
-    pub(super) fn take(&mut self, message: Message) {
+    pub(super) fn read(&mut self, message: Message) {
         match message {
             Message::Ended { task, end } => self.take_end(task, end),
             Message::Used { task, usage } => self.take_usage(task, usage),
             Message::Alive(task) => self.events.push(Event::Alive { task }),
             Message::Decided { task, verdict } => {
-                self.preparations.running -= 1;
+                self.prepared();
                 self.take_verdict(task, verdict);
-                self.prepare_next();
             }
             Message::Question { task, question } => {
-                self.preparations.running -= 1;
+                self.prepared();
                 self.take_question(task, question);
-                self.prepare_next();
             }
+            Message::Logged(line) => {
+                // Whoever watches has heard it from the plugin.
+                if !self.live {
+                    self.stage.tell(&RunEvent::Log {
+                        task: line.task.as_ref(),
+                        plugin: &line.plugin,
+                        level: line.level,
+                        message: &line.message,
+                    });
+                }
+            }
+            Message::Cancelled { task, attempt } => self.remote_cancelled(task, attempt),
         }
     }
 
@@ -253,11 +279,11 @@ impl Conductor {
     }
 
     /// Numbers the items of a task.
-    pub(super) fn fan_out(&mut self, now: i64, task: TaskIx, first: TaskIx, items: u32) {
+    pub(super) fn fan_out(&mut self, task: TaskIx, first: TaskIx, items: u32) {
         self.nodes.add_items(task, first, items);
         self.records.resize_with(first.index() + items as usize, Default::default);
-        self.records[task.index()].start(now);
-        self.stage.watcher.event(&RunEvent::FannedOut { task: &self.id(task), items });
+        self.records[task.index()].start(self.now);
+        self.stage.tell(&RunEvent::FannedOut { task: &self.id(task), items });
     }
 
     fn take_question(&mut self, task: TaskIx, question: Result<Arc<str>, Box<TaskError>>) {
@@ -275,7 +301,7 @@ impl Conductor {
 
     /// Puts a question to whoever watches, unless it has been answered already.
     fn ask(&mut self, task: TaskIx, question: Arc<str>) {
-        let now = self.clock.now();
+        let now = self.now;
         let id = self.id(task);
         self.records[task.index()].start(now);
         self.records[task.index()].live().question = Some(question.clone());
@@ -287,8 +313,13 @@ impl Conductor {
             self.accept(task, answer);
             return;
         }
-        let until = self.own_end(task, now);
-        self.stage.watcher.event(&RunEvent::Asked { task: &id, question: &question, until });
+        self.announce(task, &question);
+    }
+
+    /// Tells whoever watches what a person is asked.
+    pub(super) fn announce(&self, task: TaskIx, question: &Arc<str>) {
+        let until = self.own_end(task, self.now);
+        self.stage.tell(&RunEvent::Asked { task: &self.id(task), question, until });
     }
 
     /// Takes a person's answer to a question that is open.
@@ -302,30 +333,6 @@ impl Conductor {
             record.error = Some(Box::new(refused(answer)));
         }
         self.events.push(Event::Answered { task, accepted });
-    }
-
-    /// Tells a remote agent to stop, without waiting for it.
-    pub(super) fn cancel_remote(&mut self, task: TaskIx) {
-        let record = &mut self.records[task.index()];
-        let Some(live) = &mut record.live else { return };
-        let left = std::mem::take(&mut live.left);
-        let (Some(agent), Some(_)) = (record.agent, &left.checkpoint) else { return };
-        let number = record.attempts;
-        let mail = self.mail.clone();
-        let job = self.job(task);
-        let attempt = Attempt { job, task, agent, number, left, remaining: CANCEL_TIMEOUT, mail };
-        self.cancels.spawn(async move {
-            let task = &attempt.job.id;
-            match tokio::time::timeout(CANCEL_TIMEOUT, attempt.cancel()).await {
-                Ok(Ok(())) => {}
-                Ok(Err((error, _))) => {
-                    tracing::warn!(%task, error = error.message, "cancel failed")
-                }
-                Err(_) => {
-                    tracing::warn!(%task, "the agent did not confirm within 10 s that it stopped")
-                }
-            }
-        });
     }
 }
 

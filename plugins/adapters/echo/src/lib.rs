@@ -6,10 +6,12 @@
 //! by name. The document is put together from the parts' own JSON, so nothing
 //! is parsed.
 //!
-//! An echo of an echo is nested two levels deeper, and JSON that is nested too
-//! deeply is no valid result (`consort:types` says how deep it may be). So where
-//! a dependency's result has more than 32 levels its size is shown in its place,
-//! `{"omitted_bytes": 1234}`, and a chain of echoes may be as long as it likes.
+//! An echo of an echo is nested two levels deeper, and an echo of two echoes is
+//! twice as long. JSON that is nested too deeply is no valid result
+//! (`consort:types` says how deep it may be), and what doubles with every task
+//! soon fills any memory. So where a dependency's result is JSON of more than 32
+//! levels or 4 KiB its size is shown in its place, `{"omitted_bytes": 1234}`, and
+//! graphs of echoes may be as deep as they like.
 
 use consort_plugin_sdk::{Adapter, Failure, Invocation, Payload, Step};
 
@@ -17,6 +19,9 @@ mod json;
 
 /// Levels of a dependency's result that are still shown.
 const DEEPEST: usize = 32;
+
+/// Bytes of a dependency's JSON that are still shown.
+const LONGEST: usize = 4 << 10;
 
 /// Answers with the question.
 pub struct Echo;
@@ -47,7 +52,7 @@ fn document(call: &Invocation) -> String {
         json::string(&mut out, &dependency.name);
         out.push(':');
         match &dependency.value {
-            Payload::Json(text) if json::depth(text) > DEEPEST => {
+            Payload::Json(text) if text.len() > LONGEST || json::depth(text) > DEEPEST => {
                 out.push_str(&format!("{{\"omitted_bytes\":{}}}", text.len()));
             }
             value => json::payload(&mut out, value),

@@ -1,0 +1,47 @@
+//! An *input* is something that happened to a run, from inside or from outside:
+//! all that its state depends on. The same inputs at the same times give the
+//! same state, which is how a run comes back after a crash.
+
+use consort_store::Durability;
+
+use crate::control::Command;
+use crate::message::Message;
+
+/// Something that happened to a run.
+pub(crate) enum Input {
+    /// The run begins.
+    Submitted,
+    /// The host is back. What was going on is begun again.
+    Recovered,
+    /// The policy answered; none: the built-in order decides.
+    Scored(Option<Vec<f64>>),
+    /// Work that runs apart has something to say.
+    Message(Message),
+    /// Somebody wants something.
+    Command(Command),
+    /// Time has passed.
+    Timer,
+}
+
+impl Input {
+    /// Whether its loss would break a promise. The others only decide what is
+    /// tried next, and may be lost with what came of them: nothing that anybody
+    /// has heard of.
+    pub(super) fn durability(&self) -> Durability {
+        match self {
+            Self::Scored(_)
+            | Self::Message(
+                Message::Alive(_)
+                | Message::Logged(_)
+                | Message::Used { .. }
+                | Message::Question { .. }
+                | Message::Cancelled { .. },
+            ) => Durability::Lazy,
+            Self::Message(_)
+            | Self::Submitted
+            | Self::Recovered
+            | Self::Command(_)
+            | Self::Timer => Durability::Synced,
+        }
+    }
+}

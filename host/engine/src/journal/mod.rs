@@ -1,0 +1,384 @@
+//! The *journal* of a run: every input with its time, recorded before it has
+//! consequences.
+//!
+//! * `input`: what is recorded.
+//! * `wire`: how it is written down.
+//!
+//! A result and the completion of its task are one input, so there is no moment
+//! at which one is recorded and the other is not.
+
+mod input;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use consort_core::graph::TaskIx;
+use consort_core::plan::Known;
+use consort_core::scheduler::Retry;
+use consort_core::spec::Format;
+use consort_plugin_host::Payload;
+use consort_store::{Blob, Durability, Entry, RunEnd, RunJournal, Store, StoreError};
+use serde_json::{Map, Value};
+
+pub(crate) use input::Input;
+
+use crate::attempt::{AttemptEnd, Left};
+use crate::config::PolicyConfig;
+use crate::control::{Command, nobody};
+use crate::decide::Verdict;
+use crate::draft::Drafting;
+use crate::job::{Fan, Given};
+use crate::message::Message;
+use wire::{
+    Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
+    WireSpawn, WireSubmitted, WireVerdict,
+};
+
+/// What a run began with: enough to make the same plan again.
+#[derive(Debug, Clone)]
+pub(crate) struct Submitted {
+    /// The text of the workflow.
+    pub(crate) document: Arc<str>,
+    pub(crate) format: Format,
+    /// What the document is called in messages.
+    pub(crate) name: String,
+    /// What it was compiled against.
+    pub(crate) known: Known,
+    pub(crate) policy: PolicyConfig,
+    pub(crate) slots: u32,
+    pub(crate) inputs: Map<String, Value>,
+    pub(crate) answers: BTreeMap<String, Value>,
+}
+
+/// An entry that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was written by a version of Consort that is newer than this one.
+    #[error(
+        "entry {seq} of run {run} has version {version}, and this Consort reads up to {}; use the Consort that wrote it, or a newer one",
+        wire::VERSION
+    )]
+    Newer {
+        /// The run.
+        run: String,
+        /// The entry.
+        seq: u64,
+        /// Its version.
+        version: u16,
+    },
+    /// It makes no sense.
+    #[error("entry {seq} of run {run} cannot be read: {reason}")]
+    Broken {
+        /// The run.
+        run: String,
+        /// The entry.
+        seq: u64,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Where a run's inputs are recorded.
+pub(crate) struct Journal {
+    run: RunJournal,
+    /// Kept open as long as the run is recorded.
+    _store: Store,
+}
+
+impl Journal {
+    pub(crate) fn new(run: RunJournal, store: Store) -> Self {
+        Self { run, _store: store }
+    }
+
+    /// Records what happened in one step. What must not be lost is on disk when
+    /// the future resolves.
+    pub(crate) fn append(
+        &mut self,
+        now: i64,
+        inputs: &[Input],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let synced = inputs.iter().any(|input| input.durability() == Durability::Synced);
+        let durability = if synced { Durability::Synced } else { Durability::Lazy };
+        self.run.append(entry(now, inputs), durability)
+    }
+
+    /// Records that the run is over.
+    pub(crate) async fn close(&mut self, end: RunEnd) -> Result<(), StoreError> {
+        self.run.close(None, end).await
+    }
+}
+
+/// The first entry of a journal.
+pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
+    let mut blobs = Vec::new();
+    let wire = Wire::Submitted(Box::new(WireSubmitted {
+        document: WirePayload::new(&Payload::Text(submitted.document.clone()), &mut blobs),
+        format: submitted.format,
+        name: submitted.name.clone(),
+        known: submitted.known.clone(),
+        policy: submitted.policy.clone(),
+        slots: submitted.slots,
+        inputs: submitted.inputs.clone(),
+        answers: submitted.answers.clone(),
+    }));
+    write(now, &[wire], blobs)
+}
+
+fn entry(now: i64, inputs: &[Input]) -> Entry {
+    let mut blobs = Vec::new();
+    let wires: Vec<Wire> = inputs.iter().filter_map(|input| wire(input, &mut blobs)).collect();
+    write(now, &wires, blobs)
+}
+
+fn write(at: i64, wires: &[Wire], blobs: Vec<Blob>) -> Entry {
+    let body = serde_json::to_vec(wires).expect("all keys are strings, and nothing else can fail");
+    Entry { at, version: wire::VERSION, body, blobs }
+}
+
+fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
+    Some(match input {
+        // It is the first entry.
+        Input::Submitted => return None,
+        Input::Recovered => Wire::Recovered,
+        Input::Scored(scores) => Wire::Scored(scores.as_deref().map(wire::scores)),
+        Input::Timer => Wire::Timer,
+        Input::Message(message) => match message {
+            Message::Ended { task, end } => {
+                Wire::Ended { task: task.0, end: wire_end(end.as_ref(), blobs) }
+            }
+            Message::Used { task, usage } => Wire::Used { task: task.0, usage: usage.clone() },
+            Message::Alive(task) => Wire::Alive { task: task.0 },
+            Message::Logged(line) => Wire::Logged(line.clone()),
+            Message::Cancelled { task, attempt } => {
+                Wire::Cancelled { task: task.0, attempt: *attempt }
+            }
+            Message::Decided { task, verdict } => {
+                Wire::Decided { task: task.0, verdict: wire_verdict(verdict, blobs) }
+            }
+            Message::Question { task, question } => {
+                let question = match question {
+                    Ok(question) => WireQuestion::Asked(question.clone()),
+                    Err(error) => WireQuestion::Broken(error.clone()),
+                };
+                Wire::Question { task: task.0, question }
+            }
+        },
+        Input::Command(command) => match command {
+            Command::Answer { task, answer, .. } => {
+                Wire::Answer { task: task.clone(), answer: answer.clone() }
+            }
+            Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
+            Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
+            Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
+            // It changes nothing.
+            Command::Status { .. } => return None,
+        },
+    })
+}
+
+fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
+    match end {
+        None => WireEnd::Stopped,
+        Some(AttemptEnd::Done { output, cached, proposals }) => WireEnd::Done {
+            output: WirePayload::new(output, blobs),
+            cached: *cached,
+            spawn: proposals
+                .iter()
+                .map(|proposal| WireSpawn {
+                    task: proposal.source.clone(),
+                    agent: proposal.agent.to_string(),
+                })
+                .collect(),
+        },
+        Some(AttemptEnd::Pending { left, poll_after }) => WireEnd::Pending {
+            checkpoint: left.checkpoint.as_ref().map(wire::checkpoint),
+            poll_after: poll_after.as_millis().min(u64::MAX.into()) as u64,
+        },
+        Some(AttemptEnd::Failed { error, retry }) => WireEnd::Failed {
+            error: error.clone(),
+            retry: match retry {
+                Retry::Yes => WireRetry::Yes,
+                Retry::After(millis) => WireRetry::After(*millis),
+                Retry::Never => WireRetry::Never,
+            },
+        },
+    }
+}
+
+fn wire_verdict(verdict: &Verdict, blobs: &mut Vec<Blob>) -> WireVerdict {
+    match verdict {
+        Verdict::Run => WireVerdict::Run,
+        Verdict::Skip => WireVerdict::Skip,
+        Verdict::Broken(error) => WireVerdict::Broken(error.clone()),
+        Verdict::FanOut(fan) => WireVerdict::FanOut {
+            items: WirePayload::new(&list(&fan.items), blobs),
+            given: (fan.given.dependencies.iter())
+                .map(|dependency| WireDependency::new(dependency, blobs))
+                .collect(),
+            taken: fan.taken.clone(),
+        },
+    }
+}
+
+fn list(items: &[Value]) -> Payload {
+    let text = serde_json::to_string(items);
+    Payload::Json(text.expect("a JSON value can be written").into())
+}
+
+/// Reads the journal of a run.
+pub(crate) struct Reading<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) fetch: Fetch<'a>,
+}
+
+impl Reading<'_> {
+    /// What the run began with, from its first entry.
+    pub(crate) fn submitted(&self, entry: &Entry) -> Result<Submitted, JournalError> {
+        let mut wires = self.wires(0, entry)?.into_iter();
+        let (Some(Wire::Submitted(submitted)), None) = (wires.next(), wires.next()) else {
+            return Err(self.broken(0, "it does not say what was submitted"));
+        };
+        let Payload::Text(document) = self.read(0, submitted.document.read(self.fetch))? else {
+            return Err(self.broken(0, "the workflow is not text"));
+        };
+        Ok(Submitted {
+            document,
+            format: submitted.format,
+            name: submitted.name,
+            known: submitted.known,
+            policy: submitted.policy,
+            slots: submitted.slots,
+            inputs: submitted.inputs,
+            answers: submitted.answers,
+        })
+    }
+
+    /// What happened in one step. `drafting` compiles tasks that were added.
+    pub(crate) fn inputs(
+        &self,
+        seq: u64,
+        entry: &Entry,
+        drafting: &Drafting,
+    ) -> Result<Vec<Input>, JournalError> {
+        let wires = self.wires(seq, entry)?;
+        wires.into_iter().map(|wire| self.input(seq, wire, drafting)).collect()
+    }
+
+    fn wires(&self, seq: u64, entry: &Entry) -> Result<Vec<Wire>, JournalError> {
+        if entry.version > wire::VERSION {
+            let run = self.run.to_owned();
+            return Err(JournalError::Newer { run, seq, version: entry.version });
+        }
+        serde_json::from_slice(&entry.body).map_err(|error| self.broken(seq, error))
+    }
+
+    pub(crate) fn broken(&self, seq: u64, reason: impl ToString) -> JournalError {
+        JournalError::Broken { run: self.run.to_owned(), seq, reason: reason.to_string() }
+    }
+
+    fn read<T>(&self, seq: u64, read: Result<T, Unreadable>) -> Result<T, JournalError> {
+        read.map_err(|error| match error {
+            Unreadable::Store(error) => JournalError::Store(error),
+            other => self.broken(seq, other),
+        })
+    }
+
+    fn input(&self, seq: u64, wire: Wire, drafting: &Drafting) -> Result<Input, JournalError> {
+        Ok(match wire {
+            Wire::Submitted(_) => return Err(self.broken(seq, "a run is submitted once")),
+            Wire::Recovered => Input::Recovered,
+            Wire::Scored(scores) => Input::Scored(scores.as_deref().map(wire::read_scores)),
+            Wire::Timer => Input::Timer,
+            Wire::Ended { task, end } => Input::Message(Message::Ended {
+                task: TaskIx(task),
+                end: self.end(seq, end, drafting)?,
+            }),
+            Wire::Used { task, usage } => {
+                Input::Message(Message::Used { task: TaskIx(task), usage })
+            }
+            Wire::Alive { task } => Input::Message(Message::Alive(TaskIx(task))),
+            Wire::Logged(line) => Input::Message(Message::Logged(line)),
+            Wire::Cancelled { task, attempt } => {
+                Input::Message(Message::Cancelled { task: TaskIx(task), attempt })
+            }
+            Wire::Decided { task, verdict } => {
+                let verdict = self.verdict(seq, verdict)?;
+                Input::Message(Message::Decided { task: TaskIx(task), verdict })
+            }
+            Wire::Question { task, question } => {
+                let question = match question {
+                    WireQuestion::Asked(question) => Ok(question),
+                    WireQuestion::Broken(error) => Err(error),
+                };
+                Input::Message(Message::Question { task: TaskIx(task), question })
+            }
+            Wire::Answer { task, answer } => {
+                Input::Command(Command::Answer { task, answer, reply: nobody() })
+            }
+            Wire::Cancel { what } => Input::Command(Command::Cancel { what, reply: nobody() }),
+            Wire::Pause { paused } => Input::Command(Command::Pause { paused, reply: nobody() }),
+            Wire::Add { tasks } => {
+                let drafts = drafting.draft(tasks.clone()).map_err(|problems| {
+                    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    self.broken(seq, format!("an added task is not valid: {}", problems.join("; ")))
+                })?;
+                Input::Command(Command::Add { tasks, drafts, reply: nobody() })
+            }
+        })
+    }
+
+    fn end(
+        &self,
+        seq: u64,
+        end: WireEnd,
+        drafting: &Drafting,
+    ) -> Result<Option<AttemptEnd>, JournalError> {
+        Ok(Some(match end {
+            WireEnd::Stopped => return Ok(None),
+            WireEnd::Done { output, cached, spawn } => AttemptEnd::Done {
+                output: self.read(seq, output.read(self.fetch))?,
+                cached,
+                proposals: spawn
+                    .into_iter()
+                    .map(|spawn| drafting.spawned(spawn.task, &spawn.agent.into()))
+                    .collect(),
+            },
+            WireEnd::Pending { checkpoint, poll_after } => {
+                let checkpoint = checkpoint.map(|text| wire::read_checkpoint(&text)).transpose();
+                let left = Left { checkpoint: self.read(seq, checkpoint)?, lease: None };
+                AttemptEnd::Pending { left, poll_after: Duration::from_millis(poll_after) }
+            }
+            WireEnd::Failed { error, retry } => AttemptEnd::Failed {
+                error,
+                retry: match retry {
+                    WireRetry::Yes => Retry::Yes,
+                    WireRetry::After(millis) => Retry::After(millis),
+                    WireRetry::Never => Retry::Never,
+                },
+            },
+        }))
+    }
+
+    fn verdict(&self, seq: u64, verdict: WireVerdict) -> Result<Verdict, JournalError> {
+        Ok(match verdict {
+            WireVerdict::Run => Verdict::Run,
+            WireVerdict::Skip => Verdict::Skip,
+            WireVerdict::Broken(error) => Verdict::Broken(error),
+            WireVerdict::FanOut { items, given, taken } => {
+                let Payload::Json(items) = self.read(seq, items.read(self.fetch))? else {
+                    return Err(self.broken(seq, "the items are not JSON"));
+                };
+                let items: Vec<Value> =
+                    serde_json::from_str(&items).map_err(|error| self.broken(seq, error))?;
+                let given = given.into_iter().map(|one| one.read(self.fetch)).collect();
+                let given = Given::new(self.read(seq, given)?);
+                Verdict::FanOut(Arc::new(Fan { items: items.into(), given: given.into(), taken }))
+            }
+        })
+    }
+}

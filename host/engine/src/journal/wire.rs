@@ -1,0 +1,385 @@
+//! How inputs are *written down*: version 1 of the body of a journal's entry, a
+//! JSON list of what happened in one step.
+//!
+//! These types belong to files that outlive the program. They change only by
+//! fields and variants that older entries can do without; anything else is a new
+//! version beside this one. Large payloads are not in the body: they are stored
+//! once, by their content, and the body has their hash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use consort_core::plan::Known;
+use consort_core::spec::Format;
+use consort_plugin_host::{Dependency, Payload};
+use consort_store::{Blob, Hash};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::config::PolicyConfig;
+use crate::control::Target;
+use crate::error::TaskError;
+use crate::message::LogLine;
+use crate::report::UsageReport;
+
+/// The version of bodies that are written.
+pub(super) const VERSION: u16 = 1;
+
+/// Bytes of a payload that are kept in the body; larger ones are stored apart.
+const INLINE: usize = 64 << 10;
+
+/// One input.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wire {
+    Submitted(Box<WireSubmitted>),
+    Recovered,
+    /// Numbers with a space between, which JSON would round; none when the
+    /// built-in order decides.
+    Scored(Option<String>),
+    Ended {
+        task: u32,
+        end: WireEnd,
+    },
+    Used {
+        task: u32,
+        usage: UsageReport,
+    },
+    Alive {
+        task: u32,
+    },
+    Logged(Box<LogLine>),
+    /// A remote agent has been told to stop.
+    Cancelled {
+        task: u32,
+        attempt: u32,
+    },
+    Decided {
+        task: u32,
+        verdict: WireVerdict,
+    },
+    Question {
+        task: u32,
+        question: WireQuestion,
+    },
+    Answer {
+        task: String,
+        answer: Value,
+    },
+    Cancel {
+        what: Target,
+    },
+    Pause {
+        paused: bool,
+    },
+    /// Tasks as they were given, in the workflow format.
+    Add {
+        tasks: Value,
+    },
+    Timer,
+}
+
+/// What a run began with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireSubmitted {
+    pub(super) document: WirePayload,
+    pub(super) format: Format,
+    pub(super) name: String,
+    pub(super) known: Known,
+    pub(super) policy: PolicyConfig,
+    pub(super) slots: u32,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) inputs: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) answers: BTreeMap<String, Value>,
+}
+
+/// How an attempt ended.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireEnd {
+    Done {
+        output: WirePayload,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cached: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spawn: Vec<WireSpawn>,
+    },
+    Pending {
+        /// In base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<String>,
+        /// Milliseconds.
+        poll_after: u64,
+    },
+    Failed {
+        error: Box<TaskError>,
+        retry: WireRetry,
+    },
+    Stopped,
+}
+
+/// A task that an agent wants added.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireSpawn {
+    /// As the agent wrote it, JSON or not.
+    pub(super) task: String,
+    /// Who did the task that wants it.
+    pub(super) agent: String,
+}
+
+/// Whether another attempt makes sense.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireRetry {
+    Yes,
+    /// Milliseconds.
+    After(u64),
+    Never,
+}
+
+/// Whether a task is done, and for what.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireVerdict {
+    Run,
+    Skip,
+    FanOut {
+        /// A JSON list.
+        items: WirePayload,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        given: Vec<WireDependency>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken: Vec<Arc<str>>,
+    },
+    Broken(Box<TaskError>),
+}
+
+/// The result of a dependency.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireDependency {
+    name: Arc<str>,
+    task: Arc<str>,
+    value: WirePayload,
+}
+
+/// What a person is to be asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireQuestion {
+    Asked(Arc<str>),
+    Broken(Box<TaskError>),
+}
+
+/// A payload.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WirePayload {
+    Json(Box<RawValue>),
+    Text(Arc<str>),
+    /// In base64.
+    Blob {
+        media_type: Arc<str>,
+        data: String,
+    },
+    /// Stored apart.
+    Stored {
+        #[serde(rename = "as")]
+        form: Form,
+        hash: Hash,
+    },
+}
+
+/// What stored bytes are.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Form {
+    Json,
+    Text,
+    Blob { media_type: Arc<str> },
+}
+
+/// Why a payload could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Store(#[from] consort_store::StoreError),
+    #[error("the payload {0} is missing")]
+    Missing(Hash),
+    #[error("the payload {0} is not UTF-8")]
+    NotText(Hash),
+    #[error("a payload is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+}
+
+/// Gives back what was stored apart.
+pub(super) type Fetch<'a> = &'a dyn Fn(Hash) -> Result<Option<Bytes>, consort_store::StoreError>;
+
+impl WirePayload {
+    /// Writes a payload down; what is large goes to `blobs`.
+    pub(super) fn new(payload: &Payload, blobs: &mut Vec<Blob>) -> Self {
+        let small = payload.len() <= INLINE;
+        match payload {
+            Payload::Json(text) if small => match serde_json::from_str(text) {
+                Ok(raw) => Self::Json(raw),
+                // It has been checked when it came; if not, it is still kept.
+                Err(_) => Self::Text(text.clone()),
+            },
+            Payload::Text(text) if small => Self::Text(text.clone()),
+            Payload::Blob { media_type, data } if small => {
+                Self::Blob { media_type: media_type.clone(), data: BASE64.encode(data) }
+            }
+            Payload::Json(text) => Self::stored(Form::Json, text.clone().into(), blobs),
+            Payload::Text(text) => Self::stored(Form::Text, text.clone().into(), blobs),
+            Payload::Blob { media_type, data } => Self::stored(
+                Form::Blob { media_type: media_type.clone() },
+                data.clone().into(),
+                blobs,
+            ),
+        }
+    }
+
+    fn stored(form: Form, bytes: Shared, blobs: &mut Vec<Blob>) -> Self {
+        let blob = Blob::new(bytes.0);
+        let hash = blob.hash();
+        blobs.push(blob);
+        Self::Stored { form, hash }
+    }
+
+    /// The payload that was written down.
+    pub(super) fn read(self, fetch: Fetch<'_>) -> Result<Payload, Unreadable> {
+        Ok(match self {
+            Self::Json(raw) => Payload::Json(String::from(Box::<str>::from(raw)).into()),
+            Self::Text(text) => Payload::Text(text),
+            Self::Blob { media_type, data } => {
+                Payload::Blob { media_type, data: BASE64.decode(data)?.into() }
+            }
+            Self::Stored { form, hash } => {
+                let bytes = fetch(hash)?.ok_or(Unreadable::Missing(hash))?;
+                let text = |bytes: &Bytes| {
+                    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotText(hash));
+                    text.map(Arc::<str>::from)
+                };
+                match form {
+                    Form::Json => Payload::Json(text(&bytes)?),
+                    Form::Text => Payload::Text(text(&bytes)?),
+                    Form::Blob { media_type } => Payload::Blob { media_type, data: bytes },
+                }
+            }
+        })
+    }
+}
+
+/// Bytes without a copy, whoever owns them.
+struct Shared(Bytes);
+
+impl From<Arc<str>> for Shared {
+    fn from(text: Arc<str>) -> Self {
+        struct Owner(Arc<str>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+        Self(Bytes::from_owner(Owner(text)))
+    }
+}
+
+impl From<Bytes> for Shared {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl WireDependency {
+    pub(super) fn new(dependency: &Dependency, blobs: &mut Vec<Blob>) -> Self {
+        Self {
+            name: dependency.name.clone(),
+            task: dependency.task.clone(),
+            value: WirePayload::new(&dependency.value, blobs),
+        }
+    }
+
+    pub(super) fn read(self, fetch: Fetch<'_>) -> Result<Dependency, Unreadable> {
+        Ok(Dependency { name: self.name, task: self.task, value: self.value.read(fetch)? })
+    }
+}
+
+/// A checkpoint as text.
+pub(super) fn checkpoint(bytes: &Bytes) -> String {
+    BASE64.encode(bytes)
+}
+
+/// A checkpoint from text.
+pub(super) fn read_checkpoint(text: &str) -> Result<Bytes, Unreadable> {
+    Ok(BASE64.decode(text)?.into())
+}
+
+/// Scores as text, from which exactly the same numbers are read.
+pub(super) fn scores(scores: &[f64]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(scores.len() * 8);
+    for score in scores {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{}{score}", if text.is_empty() { "" } else { " " });
+    }
+    text
+}
+
+/// Scores from text; what is no number is none, which no usable score is.
+pub(super) fn read_scores(text: &str) -> Vec<f64> {
+    text.split_ascii_whitespace().map(|score| score.parse().unwrap_or(f64::NAN)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(payload: &Payload) -> (Payload, usize) {
+        let mut blobs = Vec::new();
+        let text = serde_json::to_string(&WirePayload::new(payload, &mut blobs)).expect("JSON");
+        let wire: WirePayload = serde_json::from_str(&text).expect("a payload");
+        let find = |hash| Ok(blobs.iter().find(|b| b.hash() == hash).map(|b| b.bytes().clone()));
+        (wire.read(&find).expect("readable"), blobs.len())
+    }
+
+    #[test]
+    fn payloads_come_back_as_they_were_whatever_their_size() {
+        let long = "x".repeat(INLINE + 1);
+        for (payload, stored) in [
+            (Payload::Text("a \"quoted\" line\n".into()), 0),
+            (Payload::Json("{ \"a\": [1, 2.50] }".into()), 0),
+            (
+                Payload::Blob {
+                    media_type: "image/png".into(),
+                    data: Bytes::from_static(b"\0\xff"),
+                },
+                0,
+            ),
+            (Payload::Text(long.clone().into()), 1),
+            (Payload::Json(format!("\"{long}\"").into()), 1),
+            (Payload::Blob { media_type: "a/b".into(), data: long.clone().into_bytes().into() }, 1),
+        ] {
+            assert_eq!(through(&payload), (payload, stored));
+        }
+    }
+
+    #[test]
+    fn a_payload_that_is_gone_is_an_error() {
+        let wire = WirePayload::Stored { form: Form::Text, hash: Blob::new(Bytes::new()).hash() };
+        let error = wire.read(&|_| Ok(None)).expect_err("nothing is stored");
+        assert!(error.to_string().ends_with("is missing"), "{error}");
+    }
+
+    #[test]
+    fn scores_are_exact() {
+        let all = [0.1 + 0.2, -0.0, 1e300, 5e-324, f64::MAX, 7.0];
+        let read = read_scores(&scores(&all));
+        assert!(read.iter().zip(&all).all(|(a, b)| a.to_bits() == b.to_bits()), "{read:?}");
+        assert_eq!(read_scores(&scores(&[])), [0.0; 0]);
+    }
+}

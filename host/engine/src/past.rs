@@ -1,0 +1,186 @@
+//! A *past* run: what its journal says of it, whether it is over or goes on
+//! somewhere. Nothing is done for it, and no plugin is loaded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use consort_core::graph::TaskIx;
+use consort_core::template::Shared;
+use consort_plugin_host::Payload;
+use consort_store::{Reader, RunRow};
+use serde::Serialize;
+
+use crate::cache::Cache;
+use crate::cast::Cast;
+use crate::control::{ControlError, TaskStatus};
+use crate::draft::Drafting;
+use crate::message::Mail;
+use crate::report::Report;
+use crate::run::Conductor;
+use crate::run::durable::{self, ResumeError};
+use crate::stage::Stage;
+use crate::watch::{Nobody, Watcher};
+
+/// A run as its journal has it.
+pub struct PastRun {
+    row: RunRow,
+    conductor: Conductor,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RunProgress {
+    /// Tasks that are finished, items and additions included.
+    pub finished: u32,
+    /// Tasks there are.
+    pub tasks: u32,
+    /// The finished share of all work, from 0 to 1: each task is weighed by how
+    /// long tasks of its type have taken in this run, or else by how long it is
+    /// expected to take.
+    pub share: f64,
+    /// Milliseconds until the end, if as much is done at once as was so far;
+    /// none while nothing is finished, and when all is.
+    pub remaining_ms: Option<u64>,
+}
+
+impl PastRun {
+    /// Reads a run's journal. `id` may be the unique beginning or end of its id.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or its journal cannot be read.
+    pub fn read(reader: &Reader, id: &str) -> Result<Self, ResumeError> {
+        Self::replay(reader, id, Arc::new(Nobody), true)
+    }
+
+    /// The same, and tells what happened, in order: first the time of a step,
+    /// with [`Watcher::time`], then its events.
+    ///
+    /// # Errors
+    ///
+    /// As [`PastRun::read`].
+    pub fn follow(
+        reader: &Reader,
+        id: &str,
+        watcher: Arc<dyn Watcher>,
+    ) -> Result<Self, ResumeError> {
+        Self::replay(reader, id, watcher, false)
+    }
+
+    fn replay(
+        reader: &Reader,
+        id: &str,
+        watcher: Arc<dyn Watcher>,
+        quiet: bool,
+    ) -> Result<Self, ResumeError> {
+        let row = reader.run(id)?;
+        let submitted = durable::submitted(reader, &row)?;
+        let plan = durable::plan(&row, &submitted)?.map_err(|problems| ResumeError::Invalid {
+            id: row.id.clone(),
+            origin: durable::origin(&submitted),
+            problems,
+        })?;
+        let drafting = Drafting::new(&plan, submitted.known.default_agent.as_deref());
+        let stage = Arc::new(Stage {
+            run_id: row.id.as_str().into(),
+            plan,
+            cast: Cast::default(),
+            inputs: Shared::new(submitted.inputs),
+            cache: Cache::default(),
+            drafting: Arc::new(drafting),
+            watcher: watcher.clone(),
+            quiet: AtomicBool::new(quiet),
+            mail: None,
+            metrics: Mutex::new(BTreeMap::new()),
+        });
+        let mut conductor = Conductor::new(stage, submitted.slots, row.submitted_at, Mail::new());
+        conductor.answer_later(submitted.answers);
+        conductor.replay(reader, &row, &mut |at| watcher.time(at))?;
+        Ok(Self { row, conductor })
+    }
+
+    /// What listings say of it.
+    pub fn row(&self) -> &RunRow {
+        &self.row
+    }
+
+    /// Every task, in the order of the plan, items and additions last.
+    pub fn tasks(&self) -> Vec<TaskStatus> {
+        self.conductor.all_nodes().map(|task| self.conductor.status(task)).collect()
+    }
+
+    /// One task; `task[n]` for an item.
+    ///
+    /// # Errors
+    ///
+    /// No such task.
+    pub fn task(&mut self, id: &str) -> Result<TaskStatus, ControlError> {
+        let task = self.conductor.find(id)?;
+        Ok(self.conductor.status(task))
+    }
+
+    /// A task's result, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// No such task.
+    pub fn result(&mut self, id: &str) -> Result<Option<Payload>, ControlError> {
+        let task = self.conductor.find(id)?;
+        Ok(self.conductor.record(task).result.clone())
+    }
+
+    /// The ids of tasks whose results nobody else works on: what the run is for.
+    pub fn last_tasks(&self) -> Vec<Arc<str>> {
+        let plan = self.conductor.plan();
+        let tasks = (0..plan.tasks.len() as u32).map(TaskIx);
+        let last = tasks.filter(|task| plan.graph.dependents(*task).next().is_none());
+        last.map(|task| plan.task(task).id.clone()).collect()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> RunProgress {
+        let nodes: Vec<TaskIx> = self.conductor.all_nodes().collect();
+        let taken = self.taken_by_type(&nodes);
+        let (mut finished, mut done, mut open) = (0, 0.0, 0.0);
+        for &node in &nodes {
+            let settings = &self.conductor.task(node).settings;
+            let expected = settings.expected.max(1) as f64;
+            let weight = taken.get(&*settings.kind).map_or(expected, |(sum, n)| sum / n);
+            if self.conductor.record(node).status.is_some() {
+                finished += 1;
+                done += weight;
+            } else {
+                open += weight;
+            }
+        }
+        let elapsed = self.conductor.elapsed() as f64;
+        // So many milliseconds of work are done in one of the clock.
+        let pace = done / elapsed.max(1.0);
+        let known = finished > 0 && open > 0.0 && pace > 0.0;
+        RunProgress {
+            finished,
+            tasks: nodes.len() as u32,
+            share: if open > 0.0 { done / (done + open) } else { 1.0 },
+            remaining_ms: known.then(|| (open / pace) as u64),
+        }
+    }
+
+    /// Milliseconds that tasks of a type have taken, and how many there were.
+    fn taken_by_type(&self, nodes: &[TaskIx]) -> HashMap<&str, (f64, f64)> {
+        let mut taken: HashMap<&str, (f64, f64)> = HashMap::new();
+        for &node in nodes {
+            let record = self.conductor.record(node);
+            if let (Some(from), Some(to)) = (record.started, record.finished) {
+                let one = taken.entry(&self.conductor.task(node).settings.kind).or_default();
+                *one = (one.0 + (to.get() - from.get()).max(1) as f64, one.1 + 1.0);
+            }
+        }
+        taken
+    }
+
+    /// What came of it, if it is over.
+    pub fn into_report(self) -> Option<Report> {
+        self.conductor.into_report()
+    }
+}

@@ -1,0 +1,342 @@
+//! A run that is *durable*: recorded in a store, and brought back from it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use consort_core::plan::{Plan, compile};
+use consort_core::problem::Problem;
+use consort_core::scheduler::Status;
+use consort_core::spec::{Format, parse};
+use consort_store::{NewRun, Reader, RunEnd, RunRow, RunStatus, Store, StoreError};
+use serde_json::{Map, Value, json};
+
+use super::{Beginning, Conductor, Run};
+use crate::cast::Cast;
+use crate::draft::Drafting;
+use crate::journal::{self, Input, Journal, JournalError, Reading, Submitted};
+use crate::message::Message;
+use crate::report::Report;
+use crate::setup::Engine;
+use crate::watch::RunEvent;
+
+/// Where a plan came from, so that it can be made again.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The text it was compiled from.
+    pub text: Arc<str>,
+    /// How that is written.
+    pub format: Format,
+    /// What it is called in messages, such as a file's name.
+    pub name: String,
+}
+
+/// A run stopped where it was, because it could not be recorded any further.
+/// Nothing that was recorded is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("run {run_id} was interrupted: {failure}")]
+pub struct Interrupted {
+    /// The run.
+    pub run_id: Arc<str>,
+    failure: Failure,
+}
+
+impl Interrupted {
+    pub(super) fn new(run_id: Arc<str>, failure: Failure) -> Self {
+        Self { run_id, failure }
+    }
+}
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// A run that cannot be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// Its journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It is over.
+    #[error("run {id} is over: it has {status}")]
+    Over {
+        /// The run.
+        id: String,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// What it needs is not there, or no longer fits.
+    #[error("run {id} cannot go on: {} of the things it needs are missing or do not fit", .problems.len())]
+    Invalid {
+        /// The run.
+        id: String,
+        /// The workflow, as the run began with it.
+        origin: Origin,
+        /// What is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+impl From<StoreError> for ResumeError {
+    fn from(error: StoreError) -> Self {
+        Self::Journal(error.into())
+    }
+}
+
+/// What makes a run durable.
+pub(super) struct Durable {
+    store: Store,
+    what: What,
+}
+
+enum What {
+    /// A run that begins.
+    New(Origin),
+    /// A run that comes back.
+    Old { reader: Reader, row: RunRow, submitted: Submitted },
+}
+
+/// What a run has been through.
+pub(super) struct Past {
+    reader: Reader,
+    row: RunRow,
+}
+
+impl Run {
+    /// Makes the run durable: everything that happens to it is recorded in the
+    /// store before it has consequences. `origin` is what its plan was compiled
+    /// from, with what the engine knows.
+    pub fn record(&mut self, store: Store, origin: Origin) {
+        self.durable = Some(Durable { store, what: What::New(origin) });
+    }
+
+    pub(super) async fn begin(
+        &mut self,
+        durable: Durable,
+        inputs: &mut Map<String, Value>,
+    ) -> Result<Beginning, Failure> {
+        let Durable { store, what } = durable;
+        match what {
+            What::New(origin) => self.begin_new(&store, origin, inputs).await,
+            What::Old { reader, row, submitted } => {
+                *inputs = submitted.inputs;
+                let journal = Journal::new(store.continue_run(&row.id).await?, store);
+                Ok(Beginning {
+                    submitted_at: row.submitted_at,
+                    journal: Some(journal),
+                    answers: Some(submitted.answers),
+                    past: Some(Past { reader, row }),
+                })
+            }
+        }
+    }
+
+    async fn begin_new(
+        &mut self,
+        store: &Store,
+        origin: Origin,
+        inputs: &Map<String, Value>,
+    ) -> Result<Beginning, Failure> {
+        let about = json!({"document": &origin.name, "policy": &self.policy.plugin}).to_string();
+        let submitted = Submitted {
+            document: origin.text,
+            format: origin.format,
+            name: origin.name,
+            known: self.engine.known().clone(),
+            policy: self.policy.clone(),
+            slots: self.slots,
+            inputs: inputs.clone(),
+            answers: self.answers.clone(),
+        };
+        let submitted_at = crate::now();
+        let new = NewRun {
+            id: self.id.clone(),
+            name: self.plan.name.clone(),
+            tasks: self.plan.tasks.len() as u32,
+            submitted_at,
+            about,
+        };
+        let first = journal::first_entry(submitted_at, &submitted);
+        let journal = Journal::new(store.create_run(new, first).await?, store.clone());
+        Ok(Beginning { submitted_at, journal: Some(journal), answers: None, past: None })
+    }
+}
+
+impl Engine {
+    /// Brings a run back that was recorded and has not ended: its plan is made
+    /// again, its plugins are loaded, and [`Run::execute`] goes on where it was.
+    /// `id` may be the unique beginning or end of the run's id.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it is over, its journal cannot be read, or it needs
+    /// what this engine does not have; see [`ResumeError`].
+    pub async fn resume(&self, store: &Store, id: &str) -> Result<Run, ResumeError> {
+        let reader = store.reader()?;
+        let row = reader.run(id)?;
+        if row.status != RunStatus::Running {
+            return Err(ResumeError::Over { id: row.id, status: row.status });
+        }
+        let submitted = submitted(&reader, &row)?;
+        let invalid = |problems| ResumeError::Invalid {
+            id: row.id.clone(),
+            origin: origin(&submitted),
+            problems,
+        };
+        let plan = plan(&row, &submitted)?.map_err(invalid)?;
+        let (cast, prioritizer) =
+            Cast::gather(self, &plan, &submitted.policy).await.map_err(invalid)?;
+        let default_agent = submitted.known.default_agent.as_deref();
+        let policy = submitted.policy.clone();
+        let mut run =
+            Run::new(self.clone(), plan, cast, prioritizer, policy, submitted.slots, default_agent);
+        run.id = row.id.as_str().into();
+        let what = What::Old { reader, row, submitted };
+        run.durable = Some(Durable { store: store.clone(), what });
+        Ok(run)
+    }
+}
+
+pub(crate) fn origin(submitted: &Submitted) -> Origin {
+    Origin {
+        text: submitted.document.clone(),
+        format: submitted.format,
+        name: submitted.name.clone(),
+    }
+}
+
+/// What a run began with.
+pub(crate) fn submitted(reader: &Reader, row: &RunRow) -> Result<Submitted, JournalError> {
+    let mut first = None;
+    reader.entries(&row.id, 0, &mut |_, entry| {
+        first = Some(entry);
+        ControlFlow::Break(())
+    })?;
+    let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
+    match first {
+        Some(entry) => reading.submitted(&entry),
+        None => Err(reading.broken(0, "it is missing")),
+    }
+}
+
+/// The plan of a run, made again. The outer error is about the journal, the
+/// inner one about the workflow.
+pub(crate) fn plan(
+    row: &RunRow,
+    submitted: &Submitted,
+) -> Result<Result<Plan, Vec<Problem>>, JournalError> {
+    let plan = parse(&submitted.document, submitted.format)
+        .and_then(|document| compile(document, &submitted.known, row.submitted_at));
+    match &plan {
+        Ok(plan) if plan.tasks.len() as u32 != row.tasks => Err(JournalError::Broken {
+            run: row.id.clone(),
+            seq: 0,
+            reason: format!(
+                "its workflow had {} tasks and has {} now; use the Consort that began it",
+                row.tasks,
+                plan.tasks.len()
+            ),
+        }),
+        _ => Ok(plan),
+    }
+}
+
+impl Conductor {
+    /// Goes through what the run has been through already.
+    pub(super) fn come_back(&mut self, past: &Past) -> Result<(), Failure> {
+        self.stage.quiet.store(true, Ordering::Relaxed);
+        self.replay(&past.reader, &past.row, &mut |_| {})?;
+        self.stage.quiet.store(false, Ordering::Relaxed);
+        self.stage.tell(&RunEvent::RunResumed {
+            run_id: &self.stage.run_id,
+            tasks: self.records.len(),
+            finished: self.records.iter().filter(|record| record.status.is_some()).count(),
+        });
+        Ok(())
+    }
+
+    /// Takes in everything that is recorded, without doing anything about it.
+    /// `each` hears the time of each step before it is taken.
+    pub(crate) fn replay(
+        &mut self,
+        reader: &Reader,
+        row: &RunRow,
+        each: &mut dyn FnMut(i64),
+    ) -> Result<(), JournalError> {
+        let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
+        let drafting: Arc<Drafting> = self.stage.drafting.clone();
+        self.live = false;
+        each(self.now);
+        self.apply(self.now, [Input::Submitted]);
+        let mut failed = None;
+        reader.entries(&row.id, 1, &mut |seq, entry| {
+            let inputs = reading.inputs(seq, &entry, &drafting);
+            match inputs.and_then(|inputs| self.check(&reading, seq, inputs)) {
+                Ok(inputs) => {
+                    each(entry.at);
+                    self.apply(entry.at, inputs);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        self.live = true;
+        self.clock = super::Clock::new(self.now);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Only tasks that there are can have been heard of.
+    fn check(
+        &self,
+        reading: &Reading<'_>,
+        seq: u64,
+        inputs: Vec<Input>,
+    ) -> Result<Vec<Input>, JournalError> {
+        let task = |input: &Input| match input {
+            Input::Message(
+                Message::Ended { task, .. }
+                | Message::Used { task, .. }
+                | Message::Alive(task)
+                | Message::Cancelled { task, .. }
+                | Message::Decided { task, .. }
+                | Message::Question { task, .. },
+            ) => Some(*task),
+            _ => None,
+        };
+        match inputs.iter().filter_map(task).find(|task| task.index() >= self.records.len()) {
+            Some(task) => Err(reading.broken(seq, format!("there is no task number {}", task.0))),
+            None => Ok(inputs),
+        }
+    }
+
+    /// Reports the end, when it has been recorded.
+    pub(super) async fn end(mut self) -> Result<Report, StoreError> {
+        self.all_remotes_cancelled().await;
+        let (status, reason) = self.ended.expect("the loop ends when the run has");
+        let (journal, at) = (self.journal.take(), self.now);
+        let report = self.report(status, reason);
+        if let Some(mut journal) = journal {
+            let summary = json!({"reason": &report.reason, "metrics": &report.metrics});
+            let end = RunEnd { at, status: run_status(status), summary: summary.to_string() };
+            journal.close(end).await?;
+        }
+        Ok(report)
+    }
+}
+
+fn run_status(status: Status) -> RunStatus {
+    match status {
+        Status::Succeeded => RunStatus::Succeeded,
+        Status::Failed => RunStatus::Failed,
+        // A run is never skipped.
+        Status::Cancelled | Status::Skipped => RunStatus::Cancelled,
+    }
+}
