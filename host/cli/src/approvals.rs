@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consort_core::plan::{Plan, Work};
 use consort_core::problem::nearest;
-use consort_engine::{RunControl, RunEvent, Watcher};
-use serde_json::{Value, json};
+use consort_engine::question::Question as Asked;
+use consort_engine::{ControlError, RunControl, RunEvent, Watcher};
+use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::error::CommandError;
@@ -105,6 +106,7 @@ pub(crate) struct Asker {
 struct Desk {
     screen: Screen,
     control: RunControl,
+    recorded: bool,
     runtime: Handle,
     questions: Mutex<Questions>,
 }
@@ -120,14 +122,58 @@ struct Questions {
 struct Question {
     task: Arc<str>,
     text: String,
+    kind: Kind,
+}
+
+/// What kind of answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Yes or no, or the task's result.
+    Approval,
+    /// Anything: what is not JSON is text.
+    Free,
+    /// JSON that satisfies a schema.
+    Json,
+}
+
+impl Kind {
+    fn of(question: &Asked) -> Self {
+        match question {
+            Asked { schema: Some(_), .. } => Self::Json,
+            Asked { by_agent: true, .. } => Self::Free,
+            Asked { .. } => Self::Approval,
+        }
+    }
+
+    fn invitation(self) -> &'static str {
+        match self {
+            Self::Approval => "yes or no (or a JSON value as the result)",
+            Self::Free => "an answer",
+            Self::Json => "a JSON value that fits the question",
+        }
+    }
+
+    /// What somebody typed.
+    fn understand(self, line: &str) -> Option<Value> {
+        let json = || serde_json::from_str(line).ok();
+        match (self, line.to_lowercase().as_str()) {
+            (Self::Approval, "y" | "yes") => Some(Value::Bool(true)),
+            (Self::Approval, "n" | "no") => Some(Value::Bool(false)),
+            (Self::Free, "") => None,
+            (Self::Free, _) => json().or_else(|| Some(Value::String(line.to_owned()))),
+            (Self::Approval | Self::Json, _) => json(),
+        }
+    }
 }
 
 impl Asker {
-    /// Needs to be made within a tokio runtime.
-    pub(crate) fn new(screen: Screen, control: RunControl) -> Self {
+    /// Needs to be made within a tokio runtime. Questions of a run that is
+    /// recorded can wait for an answer from elsewhere.
+    pub(crate) fn new(screen: Screen, control: RunControl, recorded: bool) -> Self {
         let desk = Desk {
             screen: screen.clone(),
             control,
+            recorded,
             runtime: Handle::current(),
             questions: Mutex::default(),
         };
@@ -147,18 +193,19 @@ impl Watcher for Asker {
 }
 
 impl Desk {
-    fn put(self: &Arc<Self>, task: &Arc<str>, question: &str, until: Option<i64>) {
+    fn put(self: &Arc<Self>, task: &Arc<str>, question: &Asked, until: Option<i64>) {
         if !somebody_is_there() {
-            // Only an approval that was added to the run gets here unanswered.
-            if until.is_none() {
+            // An agent's question, or an approval that was added to the run.
+            if until.is_none() && !self.recorded {
                 let comment = format!("nobody is there to ask; '--answer {task}=JSON' answers");
-                self.answer(task.clone(), json!({"approved": false, "comment": comment}));
+                self.refuse(task.clone(), comment);
             }
             return;
         }
         let mut questions = self.questions();
-        let text = format!("{task} asks: {question}");
-        questions.open.push_back(Question { task: task.clone(), text });
+        let text = format!("{task} asks: {}", question.prompt);
+        let kind = Kind::of(question);
+        questions.open.push_back(Question { task: task.clone(), text, kind });
         if questions.open.len() == 1 {
             self.show(&questions);
         }
@@ -182,7 +229,7 @@ impl Desk {
 
     fn show(&self, questions: &Questions) {
         let prompt = questions.open.front().map(|question| {
-            format!("{}\nyes or no (or a JSON value as the result): ", harmless(&question.text))
+            format!("{}\n{}: ", harmless(&question.text), question.kind.invitation())
         });
         self.screen.prompt(prompt);
     }
@@ -196,8 +243,10 @@ impl Desk {
         let open: Vec<Question> = self.questions().open.drain(..).collect();
         self.screen.prompt(None);
         for question in open {
-            let comment = "standard input ended before it was answered";
-            self.answer(question.task, json!({"approved": false, "comment": comment}));
+            if !self.recorded {
+                let comment = "standard input ended before it was answered";
+                self.refuse(question.task, comment.to_owned());
+            }
         }
         self.questions().listening = false;
     }
@@ -207,22 +256,38 @@ impl Desk {
         if questions.open.is_empty() {
             return;
         }
-        let Some(value) = understand(line) else {
-            tell(&format!("'{}' is neither yes nor no, nor JSON", harmless(line)));
-            self.show(&questions);
-            return;
-        };
-        if let Some(question) = questions.open.pop_front() {
-            self.answer(question.task, value);
+        let Some(question) = questions.open.pop_front() else { return };
+        match question.kind.understand(line) {
+            Some(value) => self.answer(question, value),
+            None => {
+                tell(&format!("'{}' is not that: {}", harmless(line), question.kind.invitation()));
+                questions.open.push_front(question);
+            }
         }
         self.show(&questions);
     }
 
-    fn answer(self: &Arc<Self>, task: Arc<str>, value: Value) {
-        let control = self.control.clone();
+    /// Passes an answer on; one that does not fit is asked for again.
+    fn answer(self: &Arc<Self>, question: Question, value: Value) {
+        let desk = self.clone();
         self.runtime.spawn(async move {
             // A task that waits no longer has said so by being finished.
-            let _ = control.answer(&task, value).await;
+            if let Err(error @ ControlError::Misfit { .. }) =
+                desk.control.answer(&question.task, value).await
+            {
+                tell(&harmless(&error.to_string()));
+                let mut questions = desk.questions();
+                questions.open.push_front(question);
+                desk.show(&questions);
+            }
+        });
+    }
+
+    fn refuse(self: &Arc<Self>, task: Arc<str>, comment: String) {
+        let control = self.control.clone();
+        self.runtime.spawn(async move {
+            // It may have been answered meanwhile.
+            let _ = control.refuse(&task, &comment).await;
         });
     }
 
@@ -231,19 +296,12 @@ impl Desk {
     }
 }
 
-/// What somebody typed: yes, no, or JSON.
-fn understand(line: &str) -> Option<Value> {
-    match line.to_lowercase().as_str() {
-        "y" | "yes" => Some(Value::Bool(true)),
-        "n" | "no" => Some(Value::Bool(false)),
-        _ => serde_json::from_str(line).ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use consort_core::plan::{Known, compile};
     use consort_core::spec::{Format, parse};
+
+    use serde_json::json;
 
     use super::*;
 
@@ -283,11 +341,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_yes_no_or_json() {
-        assert_eq!(understand("Y"), Some(Value::Bool(true)));
-        assert_eq!(understand("no"), Some(Value::Bool(false)));
-        assert_eq!(understand("{\"approved\": true}"), Some(json!({"approved": true})));
-        assert_eq!(understand("maybe"), None);
-        assert_eq!(understand(""), None);
+    fn what_is_typed_is_understood_as_the_question_wants_it() {
+        let approval = |line| Kind::Approval.understand(line);
+        assert_eq!(approval("Y"), Some(Value::Bool(true)));
+        assert_eq!(approval("no"), Some(Value::Bool(false)));
+        assert_eq!(approval("{\"approved\": true}"), Some(json!({"approved": true})));
+        assert_eq!((approval("maybe"), approval("")), (None, None));
+        assert_eq!(Kind::Free.understand("Oslo"), Some(json!("Oslo")));
+        assert_eq!(Kind::Free.understand("no"), Some(json!("no")));
+        assert_eq!(Kind::Free.understand("3"), Some(json!(3)));
+        assert_eq!(Kind::Json.understand("no"), None);
     }
 }

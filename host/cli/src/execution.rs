@@ -59,8 +59,13 @@ impl OperatorArgs {
     /// Sets the host up, with so many tasks at once if that is said.
     pub(crate) fn set_up(
         &self,
+        show: &ShowArgs,
         concurrency: Option<u32>,
     ) -> Result<(Engine, Document), CommandError> {
+        if show.verbose {
+            process::log_to_stderr();
+        }
+        process::allow_many_files();
         let (mut setup, policy) = self.host.setup()?;
         let config = &mut setup.config;
         config.concurrency = concurrency.or(config.concurrency);
@@ -74,15 +79,12 @@ impl OperatorArgs {
 }
 
 /// Makes a run ready with `make_ready`, which also gives its inputs, and carries
-/// it out.
+/// it out. One that is recorded can be answered from elsewhere.
 pub(crate) fn execute(
     args: &ShowArgs,
+    recorded: bool,
     make_ready: impl AsyncFnOnce() -> Result<(Run, Map<String, Value>), CommandError>,
 ) -> Result<Exit, CommandError> {
-    if args.verbose {
-        process::log_to_stderr();
-    }
-    process::allow_many_files();
     let runtime = process::runtime()?;
     let stop = CancellationToken::new();
     process::obey_signals(&runtime, stop.clone());
@@ -93,7 +95,7 @@ pub(crate) fn execute(
         };
         let last = outcome::last_tasks(run.plan());
         let show = Show { quiet: args.quiet, json: args.json, verbose: args.verbose };
-        let asker = Arc::new(Asker::new(Screen::new(show), run.control()));
+        let asker = Arc::new(Asker::new(Screen::new(show), run.control(), recorded));
         let report = run.execute(inputs, asker, stop.clone()).await.map_err(interrupted)?;
         Ok(Some((report, last)))
     });

@@ -162,6 +162,8 @@ pub struct TaskSettings {
     pub for_each: Option<ForEach>,
     /// Whether its result may be one that an equal task had.
     pub cache: Option<CacheRule>,
+    /// Of an approval, a JSON Schema that the answer must satisfy.
+    pub schema: Option<Value>,
 }
 
 /// How long a task may take, in milliseconds.

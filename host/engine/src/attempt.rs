@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use consort_core::graph::TaskIx;
 use consort_core::scheduler::Retry;
-use consort_plugin_host::{Invocation, Outcome, Payload, Progress, Step};
+use consort_plugin_host::{Invocation, Outcome, Payload, Pending, Progress, Step};
 use serde_json::Value;
 
 use crate::cache::{Claim, Key, Lease, Parts};
@@ -14,6 +14,7 @@ use crate::draft::Proposal;
 use crate::error::{Failed, TaskError, never};
 use crate::job::{Given, Job, WorksOn, json};
 use crate::message::{Mail, Message, lost};
+use crate::question::Question;
 use crate::report::UsageReport;
 use crate::watch::RunEvent;
 
@@ -41,6 +42,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Left {
     /// What the agent needs to go on.
     pub(crate) checkpoint: Option<Bytes>,
+    /// What a person has answered the agent.
+    pub(crate) answer: Option<Payload>,
     /// Equal tasks wait for this one's result.
     pub(crate) lease: Option<Lease>,
 }
@@ -57,6 +60,11 @@ pub(crate) enum AttemptEnd {
     Pending {
         left: Left,
         poll_after: Duration,
+    },
+    /// The agent asks a person.
+    Asks {
+        question: Question,
+        checkpoint: Bytes,
     },
     Failed {
         error: Box<TaskError>,
@@ -86,7 +94,7 @@ impl Attempt {
     async fn perform(&mut self) -> Result<AttemptEnd, Failed> {
         let given = self.job.given().await?;
         let invocation = self.invocation(&given)?;
-        let Left { checkpoint, mut lease } = std::mem::take(&mut self.left);
+        let Left { checkpoint, answer, mut lease } = std::mem::take(&mut self.left);
         let rule = self.job.task().settings.cache.as_ref();
         if let (None, Some(rule)) = (&checkpoint, rule) {
             let ttl = rule.ttl.map(Duration::from_millis);
@@ -100,38 +108,49 @@ impl Attempt {
                 }
             }
         }
-        match self.call(&invocation, checkpoint).await? {
+        match self.call(&invocation, checkpoint, answer).await? {
             Step::Done(outcome) => self.done(outcome, lease).await,
-            Step::Pending(pending) if pending.checkpoint.len() > MAX_CHECKPOINT => Err(never(
-                "contract",
-                format!(
-                    "plugin {} returned a checkpoint of {} bytes; at most {MAX_CHECKPOINT} are kept",
-                    self.agent().adapter.plugin().name(),
-                    pending.checkpoint.len()
-                ),
-            )),
+            Step::Pending(Pending { checkpoint, .. })
+            | Step::NeedsInput(consort_plugin_host::Question { checkpoint, .. })
+                if checkpoint.len() > MAX_CHECKPOINT =>
+            {
+                Err(self.broken(&format!(
+                    "a checkpoint of {} bytes; at most {MAX_CHECKPOINT} are kept",
+                    checkpoint.len()
+                )))
+            }
             Step::Pending(pending) => {
-                let consort_plugin_host::Pending { checkpoint, poll_after, fraction, message } =
-                    pending;
+                let Pending { checkpoint, poll_after, fraction, message } = pending;
                 let update = Progress { fraction, message, partial: None };
                 if update != Progress::default() {
                     let event = RunEvent::Progress { task: &self.job.id, update: &update };
                     self.job.stage.tell(&event);
                 }
-                let left = Left { checkpoint: Some(checkpoint), lease };
+                let left = Left { checkpoint: Some(checkpoint), answer: None, lease };
                 Ok(AttemptEnd::Pending { left, poll_after })
             }
-            Step::NeedsInput(question) => Err(never(
-                "needs-input",
-                format!("the agent asks '{}', and nobody is there to answer", question.prompt),
-            )),
+            Step::NeedsInput(asked) => {
+                let schema = asked.schema.as_deref();
+                let question = Question::of_agent(asked.prompt.as_str().into(), schema);
+                let question = question.map_err(|why| {
+                    self.broken(&format!("a question whose schema is not valid: {why}"))
+                })?;
+                Ok(AttemptEnd::Asks { question, checkpoint: asked.checkpoint })
+            }
         }
+    }
+
+    /// The plugin returned what the contract does not allow.
+    fn broken(&self, what: &str) -> Failed {
+        let plugin = self.agent().adapter.plugin().name();
+        never("contract", format!("plugin {plugin} returned {what}"))
     }
 
     async fn call(
         &self,
         invocation: &Invocation,
         checkpoint: Option<Bytes>,
+        answer: Option<Payload>,
     ) -> Result<Step, Failed> {
         let agent = self.agent();
         let plugin = agent.adapter.plugin();
@@ -140,7 +159,7 @@ impl Attempt {
         let (step, function) = match checkpoint {
             None => (agent.adapter.start(invocation, &cx).await, "start"),
             Some(checkpoint) => {
-                (agent.adapter.resume(invocation, checkpoint, None, &cx).await, "resume")
+                (agent.adapter.resume(invocation, checkpoint, answer, &cx).await, "resume")
             }
         };
         step.map_err(|error| TaskError::from_call(error, plugin, function))

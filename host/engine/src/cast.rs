@@ -86,6 +86,7 @@ impl Cast {
             wanted.iter().copied().zip(loaded).collect();
         let mut problems = Vec::new();
         check_urls(plan, &mut problems);
+        check_schemas(plan, &mut problems);
         // A plugin that does not load is reported once, where it is first used.
         let mut reported: HashSet<String> = HashSet::new();
         let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| match plugins
@@ -329,6 +330,17 @@ fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
     for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
         if let Some(url) = &task.settings.url {
             check_url(url, &task.id, problems);
+        }
+    }
+}
+
+/// The schemas of approvals.
+fn check_schemas(plan: &Plan, problems: &mut Vec<Problem>) {
+    for task in &plan.tasks {
+        let Some(schema) = &task.settings.schema else { continue };
+        if let Err(error) = jsonschema::validator_for(schema) {
+            let message = format!("'schema' is not a JSON Schema: {error}");
+            problems.push(Problem::error("bad-schema", &*task.id, message));
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::draft::{Draft, Drafting};
 use crate::error::TaskError;
+use crate::question::Question;
 
 /// Commands that wait for the run loop; more callers wait for room.
 const MAX_WAITING: usize = 256;
@@ -45,6 +46,14 @@ pub enum ControlError {
         task: Arc<str>,
         /// Where it is, such as `running`.
         state: &'static str,
+    },
+    /// The answer does not satisfy the schema of the question.
+    #[error("the answer to '{task}' does not fit: {}", reasons.join("; "))]
+    Misfit {
+        /// The task.
+        task: String,
+        /// What does not fit.
+        reasons: Vec<String>,
     },
     /// What is to be added is not valid.
     #[error("{} of the tasks to be added are not valid", .0.len())]
@@ -91,7 +100,7 @@ pub struct TaskStatus {
     /// Who does it, or did it last.
     pub agent: Option<Arc<str>>,
     /// What a person is asked.
-    pub question: Option<Arc<str>>,
+    pub question: Option<Arc<Question>>,
     /// How many items it is done for.
     pub items: Option<u32>,
     /// Why it failed, or its last attempt did.
@@ -104,6 +113,11 @@ pub(crate) enum Command {
     Answer {
         task: String,
         answer: Value,
+        reply: Reply<()>,
+    },
+    Refuse {
+        task: String,
+        comment: String,
         reply: Reply<()>,
     },
     Cancel {
@@ -149,9 +163,9 @@ impl RunControl {
         (Self { commands, drafting }, inbox)
     }
 
-    /// Answers the question of an approval, for a person. `false`, and an
-    /// object whose `approved` is `false`, say no: the task has failed. Any
-    /// other JSON is the task's result. An answer to a task that has not asked
+    /// Answers a question, for a person. An agent that asked goes on with the
+    /// answer. To an approval `false`, and an object whose `approved` is
+    /// `false`, say no: the task has failed. Any other JSON is its result. An answer to a task that has not asked
     /// yet is kept for it; one to a task that fans out is for each item that
     /// has none of its own.
     ///
@@ -161,6 +175,17 @@ impl RunControl {
     pub async fn answer(&self, task: &str, answer: Value) -> Result<(), ControlError> {
         let task = task.to_owned();
         self.send(|reply| Command::Answer { task, answer, reply }).await
+    }
+
+    /// Fails a task that asks something, because nobody will answer. An agent
+    /// that asks is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// No such task, or one that asks nothing.
+    pub async fn refuse(&self, task: &str, comment: &str) -> Result<(), ControlError> {
+        let (task, comment) = (task.to_owned(), comment.to_owned());
+        self.send(|reply| Command::Refuse { task, comment, reply }).await
     }
 
     /// Cancels the run: what runs is stopped, what waits is not started.

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::attempt::Left;
 use crate::error::TaskError;
+use crate::question::Question;
 use crate::report::UsageReport;
 
 /// What the engine keeps of a task.
@@ -44,7 +45,7 @@ pub(crate) struct Live {
     /// Where a pending attempt left off.
     pub(crate) left: Left,
     /// What a person has been asked.
-    pub(crate) question: Option<Arc<str>>,
+    pub(crate) question: Option<Arc<Question>>,
 }
 
 impl Record {
@@ -53,7 +54,7 @@ impl Record {
     }
 
     /// Whether a person has been asked and has not answered.
-    pub(crate) fn question(&self) -> Option<&Arc<str>> {
+    pub(crate) fn question(&self) -> Option<&Arc<Question>> {
         self.live.as_ref()?.question.as_ref()
     }
 

@@ -8,6 +8,7 @@
 //! * `clock`: the run's time.
 //! * `durable`: a run that is recorded, and one that comes back.
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
+//! * `ask`: what people are asked, and what they answer.
 //! * `remote`: agents that are told to stop what they do by themselves.
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
@@ -15,6 +16,7 @@
 //! * `finish`: what a finished task leaves, and what the run does.
 
 mod add;
+mod ask;
 mod clock;
 mod command;
 pub(crate) mod durable;
@@ -187,6 +189,7 @@ impl Run {
                 Some(past) => {
                     conductor.answer_later(old_answers);
                     conductor.come_back(&past)?;
+                    conductor.announce_agent_questions();
                     conductor.inputs.push(Input::Recovered);
                     conductor.inputs.extend(answers.map(|(task, answer)| {
                         Input::Command(Command::Answer { task, answer, reply: nobody() })

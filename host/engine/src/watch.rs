@@ -10,6 +10,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::error::TaskError;
+use crate::question::Question;
 
 /// Sees what happens. Called from several threads, in order for each task;
 /// implementations hand over rather than work.
@@ -122,10 +123,17 @@ pub enum RunEvent<'a> {
     Asked {
         /// The task.
         task: &'a Arc<str>,
-        /// Its description, filled in.
-        question: &'a Arc<str>,
+        /// What it is asked.
+        question: &'a Question,
         /// When the task's own time is over, milliseconds since the epoch.
         until: Option<i64>,
+    },
+    /// A person has answered.
+    Answered {
+        /// The task.
+        task: &'a Arc<str>,
+        /// Whether it was no refusal.
+        accepted: bool,
     },
     /// A task has been added to the run.
     Added {
@@ -180,6 +188,7 @@ impl RunEvent<'_> {
             | Self::Retrying { task, .. }
             | Self::FannedOut { task, .. }
             | Self::Asked { task, .. }
+            | Self::Answered { task, .. }
             | Self::Added { task, .. }
             | Self::NotAdded { task, .. }
             | Self::TaskFinished { task, .. } => Some(task),

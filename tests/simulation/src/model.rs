@@ -178,6 +178,10 @@ struct Step {
     /// Tasks there were before.
     tasks: usize,
     timer: bool,
+    /// Whose agents have asked.
+    asked: BTreeSet<usize>,
+    /// Whose agents were answered after the time was told.
+    answered: Vec<usize>,
     scored: Option<Vec<usize>>,
     starts: Vec<Action>,
     cancelled: BTreeSet<usize>,

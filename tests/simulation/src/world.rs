@@ -20,6 +20,7 @@ struct Mood {
     spawns: u64,
     lateness: u64,
     crashes: u64,
+    questions: u64,
 }
 
 /// Something that will happen.
@@ -59,6 +60,7 @@ impl World {
             spawns: *dice.pick(&[0, 0, 20]),
             lateness: *dice.pick(&[0, 10, 50]),
             crashes: *dice.pick(&[0, 0, 2, 10]),
+            questions: *dice.pick(&[0, 0, 10]),
         };
         let tasks = templates.len() as u32;
         let mut world = Self {
@@ -101,7 +103,7 @@ impl World {
                 Some((_, Happening::End { task, start, end, tokens })) => {
                     if self.running.get(&task) == Some(&start) {
                         self.running.remove(&task);
-                        self.end(task, end, tokens, &mut events);
+                        self.end(now, task, end, tokens, &mut events);
                     }
                 }
                 Some((_, Happening::Event(Event::Alive { task }))) => {
@@ -120,12 +122,17 @@ impl World {
         events
     }
 
-    fn end(&mut self, task: TaskIx, end: End, tokens: u64, events: &mut Vec<Event>) {
+    fn end(&mut self, now: i64, task: TaskIx, end: End, tokens: u64, events: &mut Vec<Event>) {
         if tokens > 0 {
             events.push(Event::Spent { tokens, cost: tokens as f64 / 1_000.0 });
         }
         if self.dice.chance(self.mood.spawns) {
             events.push(self.spawn(task));
+        }
+        if end == End::Asked {
+            let accepted = self.dice.chance(85);
+            let at = self.after(now, 1, 2_500);
+            self.note(at, Happening::Event(Event::Answered { task, accepted }));
         }
         events.push(Event::Ended { task, end });
     }
@@ -253,7 +260,13 @@ impl World {
         let (high, end) = if !self.dice.chance(self.mood.faults) {
             let pending = self.dice.chance(if resume { 40 } else { 10 });
             let poll_after = self.dice.roll(900);
-            (200, if pending { End::Pending { poll_after } } else { End::Succeeded })
+            let asks = self.dice.chance(self.mood.questions);
+            let end = match (pending, asks) {
+                (_, true) => End::Asked,
+                (true, false) => End::Pending { poll_after },
+                (false, false) => End::Succeeded,
+            };
+            (200, end)
         } else {
             match self.dice.roll(10) {
                 0..4 => (150, End::Failed(Retry::Yes)),

@@ -17,12 +17,15 @@ async fn an_answer_is_the_result() {
     ] {
         let report = with(prepared(REVIEW).await, move |control, event| {
             if let RunEvent::Asked { task, question, until } = event {
-                assert_eq!((&***question, *until), ("Is \"a draft\" good?", None));
+                assert_eq!((&*question.prompt, *until), ("Is \"a draft\" good?", None));
                 let (control, task, answer) = (control.clone(), task.to_string(), answer.clone());
                 tokio::spawn(async move {
                     let status = control.status(&task).await.expect("a task");
                     assert_eq!(status.state, "asking");
-                    assert_eq!(status.question.as_deref(), Some("Is \"a draft\" good?"));
+                    assert_eq!(
+                        status.question.as_ref().map(|question| &*question.prompt),
+                        Some("Is \"a draft\" good?")
+                    );
                     control.answer(&task, answer).await.expect("it waits");
                 });
             }

@@ -47,8 +47,8 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, CommandError> {
 
 fn carry_out(args: &ResumeArgs) -> Result<Exit, CommandError> {
     let store = args.store.open()?;
-    let (engine, _) = args.operator.set_up(None)?;
-    execute(&args.show, async || {
+    let (engine, _) = args.operator.set_up(&args.show, None)?;
+    execute(&args.show, true, async || {
         let mut run = engine.resume(&store, &args.run).await.map_err(unreadable)?;
         for Answer { task, value } in &args.answer {
             run.answer(task.as_str(), value.clone());

@@ -65,8 +65,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CommandError> {
 
 fn carry_out(args: &RunArgs) -> Result<Exit, CommandError> {
     let document = Document::read(&args.file)?;
-    let (engine, policy) = args.operator.set_up(args.concurrency)?;
-    execute(&args.show, async || make_ready(args, &document, &engine, &policy).await)
+    let (engine, policy) = args.operator.set_up(&args.show, args.concurrency)?;
+    execute(&args.show, args.store.is_given(), async || {
+        make_ready(args, &document, &engine, &policy).await
+    })
 }
 
 async fn make_ready(

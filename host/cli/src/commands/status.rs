@@ -82,13 +82,14 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
     };
     let mut table = Table::new(&["TASK", "STATE", "AGENT", "ATTEMPTS", "NOTE"]);
     for task in &shown {
+        let asks = task.question.as_ref().map(|question| &*question.prompt);
         let error = task.error.as_ref().map(|error| error.message.as_str());
         table.row([
             task.task_id.to_string(),
             task.state.to_owned(),
             task.agent.as_deref().unwrap_or_default().to_owned(),
             if task.attempts > 0 { task.attempts.to_string() } else { String::new() },
-            one_line(task.question.as_deref().or(error).unwrap_or_default(), WIDEST),
+            one_line(asks.or(error).unwrap_or_default(), WIDEST),
         ]);
     }
     text.push_str(&table.to_string());

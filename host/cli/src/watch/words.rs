@@ -43,7 +43,10 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         RunEvent::Asked { task, question, until } => {
             let until = until.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
             let until = until.map(|at| format!(" (until {})", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
-            format!("{task} asks{}: {question}", until.unwrap_or_default())
+            format!("{task} asks{}: {}", until.unwrap_or_default(), question.prompt)
+        }
+        RunEvent::Answered { task, accepted } => {
+            format!("{task} is {}", if *accepted { "answered" } else { "refused" })
         }
         RunEvent::Added { task, by } => match by {
             Some(by) => format!("{task} added by {by}"),

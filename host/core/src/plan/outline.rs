@@ -191,6 +191,10 @@ impl<'d> Outline<'d> {
                 misplaced(field, &why, "remove it");
             }
         }
+        if kind != Some(APPROVAL) && doc.schema.is_some() {
+            let why = "'schema' is for the answer to an approval";
+            misplaced("schema", why, "the transformer 'json-schema' checks a result");
+        }
         if kind == Some(COLLABORATIVE) && !doc.unread.contains("steps") {
             match &doc.steps {
                 None => findings.push(

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::agents::Agents;
 use super::outline::{APPROVAL, Outline};
@@ -142,6 +142,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             when,
             for_each: self.for_each(place, findings),
             cache: self.cache(place, findings),
+            schema: doc.schema.as_ref().map(|schema| Value::Object(schema.0.clone())),
         }
     }
 
@@ -277,6 +278,7 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         retry_policy: None,
         input: None,
         metadata: None,
+        schema: None,
         labels: None,
         transform,
         when: None,

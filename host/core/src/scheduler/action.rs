@@ -144,6 +144,8 @@ pub enum Stop {
     Timeout(Timeout),
     /// By request.
     Cancelled,
+    /// Nobody answers what its agent asks.
+    Refused,
     /// Another task failed, and with it the run.
     RunFailed,
     /// The run is out of time.

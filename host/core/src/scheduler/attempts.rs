@@ -58,7 +58,7 @@ impl Scheduler {
         self.queue.release(self.rules[task.index()].work.agents()[life.agent as usize]);
         self.running -= 1;
         let stop = life.stop.take();
-        if let (End::Pending { .. }, Some(why)) = (end, stop) {
+        if let (End::Pending { .. } | End::Asked, Some(why)) = (end, stop) {
             // It was told to stop just when it left its work to the agent.
             actions.push(Action::CancelRemote { task, why });
         }
@@ -72,11 +72,12 @@ impl Scheduler {
                 self.attempt_failed(now, task, retry, None, actions);
             }
             (End::Pending { poll_after }, None) => self.park_remote(now, task, poll_after),
+            (End::Asked, None) => self.park_for_person(now, task),
             (End::Aborted, None) => self.attempt_failed(now, task, Retry::Yes, None, actions),
-            (End::Pending { .. } | End::Aborted, Some(Stop::Timeout(why))) => {
+            (End::Pending { .. } | End::Asked | End::Aborted, Some(Stop::Timeout(why))) => {
                 self.attempt_failed(now, task, Retry::Yes, Some(why), actions);
             }
-            (End::Failed(_) | End::Pending { .. } | End::Aborted, Some(why)) => {
+            (End::Failed(_) | End::Pending { .. } | End::Asked | End::Aborted, Some(why)) => {
                 let (status, reason) = self.outcome(why);
                 self.finish(task, status, reason, actions);
             }
@@ -89,6 +90,20 @@ impl Scheduler {
         life.ready_at = now.saturating_add_unsigned(poll_after.max(MIN_POLL));
         self.set_state(task, State::Parked(Park::Remote));
         self.arm(task);
+    }
+
+    /// An attempt whose agent has asked goes on with the answer.
+    fn park_for_person(&mut self, now: i64, task: TaskIx) {
+        self.tasks[task.index()].resume = true;
+        self.give_time(now, task);
+        self.set_state(task, State::Parked(Park::Person));
+        self.arm(task);
+    }
+
+    /// A person, or an attempt that one has answered, has the attempt's time.
+    pub(super) fn give_time(&mut self, now: i64, task: TaskIx) {
+        let timeout = self.rules[task.index()].timeouts.attempt;
+        self.tasks[task.index()].deadline = now.saturating_add_unsigned(timeout);
     }
 
     /// Another attempt, another agent, or the end. `why` says what the attempt

@@ -48,12 +48,13 @@ pub enum Event {
         /// The task.
         task: TaskIx,
     },
-    /// The answer to [`Action::Ask`](super::Action::Ask).
+    /// The answer to [`Action::Ask`](super::Action::Ask), or to [`End::Asked`].
     Answered {
         /// The task.
         task: TaskIx,
-        /// Whether the answer is the task's result, which the engine has
-        /// stored, or a refusal, with which the task has failed.
+        /// Whether there is an answer: the result of an approval, which the
+        /// engine has stored, or what an agent that asked goes on with. A
+        /// refusal is the end of the task, which has failed.
         accepted: bool,
     },
     /// What an attempt has used, for the run's budget.
@@ -144,6 +145,10 @@ pub enum End {
         /// Milliseconds from now.
         poll_after: u64,
     },
+    /// The agent has a question for a person, which the engine puts; an
+    /// [`Event::Answered`] lets the attempt go on. The person has as much time
+    /// as an attempt, and then the attempt has as much again.
+    Asked,
     /// It stopped because of [`Action::Abort`](super::Action::Abort).
     Aborted,
 }

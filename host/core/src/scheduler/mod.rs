@@ -234,7 +234,7 @@ impl Scheduler {
             Event::Decided { task, decision } => self.decided(now, task, decision, actions),
             Event::Ended { task, end } => self.ended(now, task, end, actions),
             Event::Alive { task } => self.tasks[task.index()].alive_at = now,
-            Event::Answered { task, accepted } => self.answered(task, accepted, actions),
+            Event::Answered { task, accepted } => self.answered(now, task, accepted, actions),
             Event::Spent { tokens, cost } => self.spend(tokens, cost, actions),
             Event::Timer => self.fire_timers(now, actions),
             Event::Cancel { scope } => self.cancel(scope, actions),

@@ -43,8 +43,7 @@ impl Scheduler {
             Doer::Agents(_) => self.make_ready(now, task),
             Doer::Join => self.finish(task, Status::Succeeded, Reason::Done, actions),
             Doer::Person => {
-                let timeout = self.rules[task.index()].timeouts.attempt;
-                self.tasks[task.index()].deadline = now.saturating_add_unsigned(timeout);
+                self.give_time(now, task);
                 self.set_state(task, State::Parked(Park::Person));
                 self.arm(task);
                 actions.push(Action::Ask { task });
@@ -52,13 +51,26 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn answered(&mut self, task: TaskIx, accepted: bool, actions: &mut Vec<Action>) {
+    pub(super) fn answered(
+        &mut self,
+        now: i64,
+        task: TaskIx,
+        accepted: bool,
+        actions: &mut Vec<Action>,
+    ) {
         if self.state(task) != State::Parked(Park::Person) {
             return;
         }
-        if accepted {
+        let asked_by_agent = self.tasks[task.index()].resume;
+        if accepted && asked_by_agent {
+            self.give_time(now, task);
+            self.make_ready(now, task);
+        } else if accepted {
             self.finish(task, Status::Succeeded, Reason::Done, actions);
         } else {
+            if asked_by_agent {
+                actions.push(Action::CancelRemote { task, why: Stop::Refused });
+            }
             self.finish(task, Status::Failed, Reason::Refused, actions);
         }
     }

@@ -44,8 +44,11 @@ impl Scheduler {
             }
             State::Parked(Park::Person) => {
                 life.deadline = life.deadline.saturating_add(gap);
+                let asked_by_agent = life.resume;
                 self.arm(task);
-                actions.push(Action::Ask { task });
+                if !asked_by_agent {
+                    actions.push(Action::Ask { task });
+                }
             }
             State::Blocked | State::Parked(Park::Backoff | Park::Items) | State::Finished(_) => {}
         }

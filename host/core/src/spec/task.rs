@@ -66,6 +66,8 @@ pub struct TaskDoc<'a> {
     pub resources: Option<Box<ResourcesDoc>>,
     /// Whether an earlier result of an equal task will do.
     pub cache: Option<Box<CacheDoc<'a>>>,
+    /// JSON Schema that the answer to an approval must satisfy.
+    pub schema: Option<Box<FreeObject>>,
     /// What a failure means for others.
     pub on_failure: Option<Box<OnFailureDoc<'a>>>,
     /// Seconds; an estimate for policies.
@@ -398,4 +400,4 @@ impl Forms<'_> for JitterDoc {
 }
 
 // A workflow may have a million of these.
-const _: () = assert!(size_of::<TaskDoc<'_>>() <= 384);
+const _: () = assert!(size_of::<TaskDoc<'_>>() <= 392);

@@ -172,6 +172,9 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
             Command::Answer { task, answer, .. } => {
                 Wire::Answer { task: task.clone(), answer: answer.clone() }
             }
+            Command::Refuse { task, comment, .. } => {
+                Wire::Refuse { task: task.clone(), comment: comment.clone() }
+            }
             Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
             Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
             Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
@@ -199,6 +202,9 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
             checkpoint: left.checkpoint.as_ref().map(wire::checkpoint),
             poll_after: poll_after.as_millis().min(u64::MAX.into()) as u64,
         },
+        Some(AttemptEnd::Asks { question, checkpoint }) => {
+            WireEnd::Asks { question: question.clone(), checkpoint: wire::checkpoint(checkpoint) }
+        }
         Some(AttemptEnd::Failed { error, retry }) => WireEnd::Failed {
             error: error.clone(),
             retry: match retry {
@@ -320,6 +326,9 @@ impl Reading<'_> {
             Wire::Answer { task, answer } => {
                 Input::Command(Command::Answer { task, answer, reply: nobody() })
             }
+            Wire::Refuse { task, comment } => {
+                Input::Command(Command::Refuse { task, comment, reply: nobody() })
+            }
             Wire::Cancel { what } => Input::Command(Command::Cancel { what, reply: nobody() }),
             Wire::Pause { paused } => Input::Command(Command::Pause { paused, reply: nobody() }),
             Wire::Add { tasks } => {
@@ -350,8 +359,12 @@ impl Reading<'_> {
             },
             WireEnd::Pending { checkpoint, poll_after } => {
                 let checkpoint = checkpoint.map(|text| wire::read_checkpoint(&text)).transpose();
-                let left = Left { checkpoint: self.read(seq, checkpoint)?, lease: None };
+                let left = Left { checkpoint: self.read(seq, checkpoint)?, ..Left::default() };
                 AttemptEnd::Pending { left, poll_after: Duration::from_millis(poll_after) }
+            }
+            WireEnd::Asks { question, checkpoint } => {
+                let checkpoint = self.read(seq, wire::read_checkpoint(&checkpoint))?;
+                AttemptEnd::Asks { question, checkpoint }
             }
             WireEnd::Failed { error, retry } => AttemptEnd::Failed {
                 error,

@@ -24,6 +24,7 @@ use crate::config::PolicyConfig;
 use crate::control::Target;
 use crate::error::TaskError;
 use crate::message::LogLine;
+use crate::question::Question;
 use crate::report::UsageReport;
 
 /// The version of bodies that are written.
@@ -70,6 +71,10 @@ pub(super) enum Wire {
         task: String,
         answer: Value,
     },
+    Refuse {
+        task: String,
+        comment: String,
+    },
     Cancel {
         what: Target,
     },
@@ -115,6 +120,11 @@ pub(super) enum WireEnd {
         checkpoint: Option<String>,
         /// Milliseconds.
         poll_after: u64,
+    },
+    Asks {
+        question: Question,
+        /// In base64.
+        checkpoint: String,
     },
     Failed {
         error: Box<TaskError>,

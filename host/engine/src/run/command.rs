@@ -1,9 +1,7 @@
 //! What is done from *outside* while the run goes on.
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::Work;
 use consort_core::scheduler::{Event, Park, Scope, State};
-use serde_json::Value;
 
 use super::Conductor;
 use crate::control::{Command, ControlError, Target, TaskStatus, status_name};
@@ -28,6 +26,9 @@ impl Conductor {
             Command::Answer { task, answer, reply } => {
                 let _ = reply.send(self.answer(&task, answer));
             }
+            Command::Refuse { task, comment, reply } => {
+                let _ = reply.send(self.refuse(&task, &comment));
+            }
             Command::Cancel { what, reply } => {
                 let _ = reply.send(self.cancel(&what));
             }
@@ -47,27 +48,6 @@ impl Conductor {
             Some(task) => Ok(task),
             None => Err(ControlError::unknown(id, self.nodes.all_names(plan))),
         }
-    }
-
-    fn answer(&mut self, id: &str, answer: Value) -> Result<(), ControlError> {
-        let task = self.find(id)?;
-        if self.records[task.index()].question().is_some() {
-            self.accept(task, answer);
-            return Ok(());
-        }
-        let approval = self.nodes.look(task, &self.stage.plan).work == Work::Approval;
-        let record = &self.records[task.index()];
-        let answered = record.result.is_some() || record.error.is_some();
-        if !approval || answered || record.status.is_some() {
-            let state = if approval && answered { "answered" } else { self.state_name(task) };
-            return Err(ControlError::NotAsked { task: self.id(task), state });
-        }
-        let items = self.nodes.fanned_out(task).into_iter().flat_map(|fanned| fanned.items());
-        let open = |item: &TaskIx| self.records[item.index()].question().is_some();
-        let open: Vec<TaskIx> = items.filter(open).collect();
-        open.into_iter().for_each(|item| self.accept(item, answer.clone()));
-        self.answers.insert(id.to_owned(), answer);
-        Ok(())
     }
 
     fn cancel(&mut self, what: &Target) -> Result<(), ControlError> {
@@ -109,7 +89,7 @@ impl Conductor {
         }
     }
 
-    fn state_name(&self, task: TaskIx) -> &'static str {
+    pub(super) fn state_name(&self, task: TaskIx) -> &'static str {
         match self.scheduler.state(task) {
             State::Blocked => "blocked",
             State::Deciding => "deciding",

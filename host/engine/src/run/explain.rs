@@ -17,6 +17,7 @@ impl Conductor {
         match why {
             Stop::Timeout(timeout) => self.timeout_error(task, timeout),
             Stop::Cancelled => self.cancelled_error(),
+            Stop::Refused => TaskError::new("needs-input", "nobody answers its question"),
             Stop::RunFailed => TaskError::new("cancelled", "the run failed before it was done"),
             Stop::RunDeadline => self.run_deadline_error(),
             Stop::Budget => self.budget_error(),

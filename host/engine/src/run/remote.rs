@@ -53,7 +53,7 @@ impl Conductor {
             return;
         };
         let (job, mail) = (self.job(task), self.mail.clone());
-        let left = Left { checkpoint: Some(remote.checkpoint.clone()), lease: None };
+        let left = Left { checkpoint: Some(remote.checkpoint.clone()), ..Left::default() };
         let (agent, number) = (remote.agent, attempt);
         let attempt = Attempt {
             job,

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use consort_core::graph::TaskIx;
 use consort_core::scheduler::{End, Event};
-use consort_plugin_host::Payload;
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Conductor;
@@ -141,8 +139,10 @@ impl Conductor {
         live.stopped = None;
         let left = std::mem::take(&mut live.left);
         let left = if resume { left } else { Left::default() };
-        // If it is stopped, the agent must still be told.
+        // If it is stopped, the agent must still be told; if it is lost, it is
+        // begun again.
         live.left.checkpoint.clone_from(&left.checkpoint);
+        live.left.answer.clone_from(&left.answer);
         self.stage.tell(&RunEvent::TaskStarted {
             task: &self.id(task),
             agent: self.agent_name(agent),
@@ -232,6 +232,9 @@ impl Conductor {
                 self.records[task.index()].live().left = left;
                 End::Pending { poll_after: poll_after.as_millis().min(u64::MAX.into()) as u64 }
             }
+            Some(AttemptEnd::Asks { question, checkpoint }) => {
+                return self.take_agent_question(task, question, checkpoint);
+            }
             Some(AttemptEnd::Failed { error, retry }) => {
                 let error = stop_error(self).unwrap_or(error);
                 let record = &mut self.records[task.index()];
@@ -285,64 +288,4 @@ impl Conductor {
         self.records[task.index()].start(self.now);
         self.stage.tell(&RunEvent::FannedOut { task: &self.id(task), items });
     }
-
-    fn take_question(&mut self, task: TaskIx, question: Result<Arc<str>, Box<TaskError>>) {
-        if self.records[task.index()].status.is_some() {
-            return;
-        }
-        match question {
-            Ok(question) => self.ask(task, question),
-            Err(error) => {
-                self.records[task.index()].error = Some(error);
-                self.events.push(Event::Answered { task, accepted: false });
-            }
-        }
-    }
-
-    /// Puts a question to whoever watches, unless it has been answered already.
-    fn ask(&mut self, task: TaskIx, question: Arc<str>) {
-        let now = self.now;
-        let id = self.id(task);
-        self.records[task.index()].start(now);
-        self.records[task.index()].live().question = Some(question.clone());
-        let parent = self.nodes.item(task).map(|(parent, ..)| self.id(parent));
-        let given = self.answers.remove(&*id);
-        // An answer to a fan-out is one for each of its items.
-        let given = given.or_else(|| self.answers.get(&*parent?).cloned());
-        if let Some(answer) = given {
-            self.accept(task, answer);
-            return;
-        }
-        self.announce(task, &question);
-    }
-
-    /// Tells whoever watches what a person is asked.
-    pub(super) fn announce(&self, task: TaskIx, question: &Arc<str>) {
-        let until = self.own_end(task, self.now);
-        self.stage.tell(&RunEvent::Asked { task: &self.id(task), question, until });
-    }
-
-    /// Takes a person's answer to a question that is open.
-    pub(super) fn accept(&mut self, task: TaskIx, answer: Value) {
-        let record = &mut self.records[task.index()];
-        record.live().question = None;
-        let accepted = answer != Value::Bool(false) && answer["approved"] != Value::Bool(false);
-        if accepted {
-            record.result = Some(Payload::Json(answer.to_string().into()));
-        } else {
-            record.error = Some(Box::new(refused(answer)));
-        }
-        self.events.push(Event::Answered { task, accepted });
-    }
-}
-
-/// A person's no.
-fn refused(answer: Value) -> TaskError {
-    let words = ["comment", "reason", "message"].iter().find_map(|field| answer[field].as_str());
-    let message = match words {
-        Some(words) => format!("it was refused: {words}"),
-        None => "it was refused".to_owned(),
-    };
-    let detail = answer.is_object().then_some(answer);
-    TaskError { detail, ..TaskError::new("refused", message) }
 }

@@ -83,6 +83,11 @@ impl Model {
                 ensure!(self.is_past(task, limit), "it has time: {:?}", self.limit(task, limit));
                 Ok(())
             }
+            Stop::Refused => {
+                let refused = self.tasks[task].stage == Stage::Answered(false);
+                ensure!(refused && self.tasks[task].resume, "no question was refused");
+                Ok(())
+            }
             Stop::Cancelled if self.tasks[task].cancelled => Ok(()),
             Stop::Cancelled if self.waits_for_subtree(task) => {
                 // It was added before the subtree was cancelled, in the same step.
@@ -114,6 +119,10 @@ impl Model {
     }
 
     fn abort(&mut self, task: usize, why: Stop) -> Checked {
+        if self.step.asked.remove(&task) {
+            // It was told to stop before it asked.
+            self.tasks[task].stage = Stage::Ended(End::Asked);
+        }
         let stage = self.tasks[task].stage;
         ensure!(matches!(stage, Stage::Running | Stage::Ended(_)), "it is {stage:?}");
         ensure!(self.tasks[task].aborted.is_none(), "it was told to stop before");
@@ -124,8 +133,17 @@ impl Model {
 
     fn cancel_remote(&mut self, task: usize, why: Stop) -> Checked {
         match self.tasks[task].stage {
-            Stage::Ended(End::Pending { .. }) if self.tasks[task].aborted.is_some() => Ok(()),
-            Stage::Ended(End::Pending { .. }) | Stage::Remote => self.check_stop(task, why),
+            Stage::Ended(End::Pending { .. } | End::Asked)
+                if self.tasks[task].aborted.is_some() =>
+            {
+                Ok(())
+            }
+            Stage::Ended(End::Pending { .. } | End::Asked) | Stage::Remote => {
+                self.check_stop(task, why)
+            }
+            Stage::Person | Stage::Answered(_) if self.tasks[task].resume => {
+                self.check_stop(task, why)
+            }
             Stage::Ready if self.tasks[task].resume => self.check_stop(task, why),
             stage => Err(format!("it is {stage:?}")),
         }
@@ -142,7 +160,9 @@ impl Model {
         match task_state.stage {
             Stage::Ended(End::Failed(retry)) => Ok((None, retry)),
             Stage::Ended(End::Aborted) => Ok((timeout, Retry::Yes)),
-            Stage::Ended(End::Pending { .. }) if timeout.is_some() => Ok((timeout, Retry::Yes)),
+            Stage::Ended(End::Pending { .. } | End::Asked) if timeout.is_some() => {
+                Ok((timeout, Retry::Yes))
+            }
             Stage::Ended(End::Pending { .. }) | Stage::Remote | Stage::Ready
                 if self.is_past(task, Timeout::Attempt) =>
             {
@@ -341,7 +361,8 @@ impl Model {
         let state = &self.tasks[task];
         ensure!(!state.expired, "it was out of time for good");
         match (state.stage, &state.facts.by) {
-            (Stage::Ended(End::Succeeded) | Stage::Answered(true), _) => {}
+            (Stage::Ended(End::Succeeded), _) => {}
+            (Stage::Answered(true), _) => ensure!(!state.resume, "its agent has the answer"),
             (Stage::Decided(Decision::Run), By::Nobody) => {}
             (Stage::Blocked, By::Nobody) => {
                 ensure!(!state.facts.decide && self.may_go(task), "its time has not come");

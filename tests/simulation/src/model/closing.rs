@@ -7,6 +7,11 @@ impl Model {
     pub(super) fn close(&mut self) -> Checked {
         self.check_limits()?;
         self.wake();
+        for task in std::mem::take(&mut self.step.answered) {
+            if self.tasks[task].stage == Stage::Answered(true) {
+                self.go_on_with_answer(task);
+            }
+        }
         for task in 0..self.tasks.len() {
             self.go_on(task).map_err(|why| format!("#{task}: {why}"))?;
         }
@@ -77,6 +82,12 @@ impl Model {
         }
     }
 
+    /// The attempt of an agent that asked goes on.
+    pub(super) fn go_on_with_answer(&mut self, task: usize) {
+        self.tasks[task].started_at = self.now;
+        self.line_up(task);
+    }
+
     /// What had to come of a task has come of it.
     fn go_on(&mut self, task: usize) -> Checked {
         let state = &self.tasks[task];
@@ -100,6 +111,7 @@ impl Model {
                 state.resume = true;
                 state.due_at = self.now + poll_after.max(100) as i64;
             }
+            Stage::Ended(End::Asked) if state.aborted.is_none() => self.park_for_person(task),
             Stage::Decided(_) | Stage::Ended(_) | Stage::Answered(_) => {
                 return Err(format!("nothing came of {:?}", state.stage));
             }

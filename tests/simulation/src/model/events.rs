@@ -17,9 +17,22 @@ impl Model {
             Event::Decided { task, decision } => {
                 self.change(*task, Stage::Deciding, Stage::Decided(*decision));
             }
-            Event::Ended { task, end } => self.change(*task, Stage::Running, Stage::Ended(*end)),
+            Event::Ended { task, end } => {
+                self.change(*task, Stage::Running, Stage::Ended(*end));
+                if *end == End::Asked && !self.step.timer {
+                    self.park_for_person(task.index());
+                }
+            }
             Event::Answered { task, accepted } => {
                 self.change(*task, Stage::Person, Stage::Answered(*accepted));
+                let state = &self.tasks[task.index()];
+                if state.stage == Stage::Answered(true) && state.resume {
+                    // In line before or after those whose time has come.
+                    match self.step.timer {
+                        true => self.step.answered.push(task.index()),
+                        false => self.go_on_with_answer(task.index()),
+                    }
+                }
             }
             Event::Alive { task } => self.tasks[task.index()].alive_at = self.now,
             Event::Spent { tokens, cost } => {
@@ -40,6 +53,20 @@ impl Model {
             Event::Resume => self.paused = false,
             // It comes alone; see `recovery`.
             Event::Recovered => {}
+        }
+    }
+
+    /// An attempt that has ended with a question waits for a person, who has as
+    /// much time as it had.
+    pub(super) fn park_for_person(&mut self, task: usize) {
+        let now = self.now;
+        let number = task;
+        let task = &mut self.tasks[task];
+        if task.stage == Stage::Ended(End::Asked) && task.aborted.is_none() {
+            task.stage = Stage::Person;
+            task.resume = true;
+            task.started_at = now;
+            self.step.asked.insert(number);
         }
     }
 

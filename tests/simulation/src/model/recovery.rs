@@ -14,7 +14,9 @@ impl Model {
                 Stage::Deciding => expected.push(Action::Decide { task: ix }),
                 Stage::Person => {
                     task.started_at += gap;
-                    expected.push(Action::Ask { task: ix });
+                    if !task.resume {
+                        expected.push(Action::Ask { task: ix });
+                    }
                 }
                 Stage::Running => {
                     if task.aborted.is_some() {

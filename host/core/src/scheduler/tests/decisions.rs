@@ -204,3 +204,48 @@ fn persons_can_be_asked_about_items() {
          answer a.1 yes => a.1 succeeded: done; a failed: item a.0; run succeeded: completed",
     );
 }
+
+#[test]
+fn an_agent_s_question_is_answered_and_its_attempt_goes_on() {
+    check(
+        "run: slots=1\na\nb: priority=1",
+        "submit               => start a1
+         asks a               => start b1
+         later 500 & done b   => b succeeded: done
+         later 900 & answer a yes => start a1 resume
+         later 1800 & done a  => a succeeded: done; run succeeded: completed",
+    );
+}
+
+#[test]
+fn a_question_that_is_not_answered_in_time_is_the_end_and_the_agent_is_told() {
+    check(
+        "a: tries=3",
+        "submit           => start a1
+         later 400 & asks a =>
+         at 1399          =>
+         at 1400          => cancel remote a: attempt timeout; a failed: attempt timeout; run failed: by a
+         answer a yes     =>",
+    );
+}
+
+#[test]
+fn a_question_that_nobody_will_answer_fails_the_task_and_the_agent_is_told() {
+    check(
+        "a: tries=3",
+        "submit      => start a1
+         asks a      =>
+         answer a no => cancel remote a: refused; a failed: refused; run failed: by a",
+    );
+}
+
+#[test]
+fn a_question_is_withdrawn_when_its_task_is_cancelled() {
+    check(
+        "a",
+        "submit    => start a1
+         asks a    =>
+         recover   =>
+         cancel a  => cancel remote a: cancelled; a cancelled: cancelled; run succeeded: completed",
+    );
+}

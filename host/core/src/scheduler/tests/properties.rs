@@ -84,6 +84,8 @@ struct Run {
     finished: BTreeMap<TaskIx, Status>,
     deciding: BTreeSet<TaskIx>,
     asked: BTreeSet<TaskIx>,
+    /// Agents that have asked.
+    questions: BTreeSet<TaskIx>,
     pending: BTreeSet<TaskIx>,
     items: BTreeMap<TaskIx, TaskIx>,
     /// Additions by key, and those that wait for an answer.
@@ -140,6 +142,7 @@ impl Run {
             finished: BTreeMap::new(),
             deciding: BTreeSet::new(),
             asked: BTreeSet::new(),
+            questions: BTreeSet::new(),
             pending: BTreeSet::new(),
             items: BTreeMap::new(),
             additions: BTreeMap::new(),
@@ -202,6 +205,7 @@ impl Run {
             }
             Action::CancelRemote { task, .. } => {
                 assert!(self.pending.remove(task), "{task:?} is not at an agent");
+                self.questions.remove(task);
             }
             Action::Retrying { task, at, .. } => {
                 assert!(*at >= self.now && !self.running.contains_key(task));
@@ -253,6 +257,7 @@ impl Run {
         self.check_dependencies(task);
         assert!(!self.finished.contains_key(&task), "{task:?} starts after its end");
         assert_eq!(self.pending.remove(&task), resume);
+        self.questions.remove(&task);
         assert!(resume || self.recovering || !self.paused, "{task:?} starts in a pause");
         assert!(deadline <= self.now + self.rules[task.index()].timeouts.attempt as i64);
         let class = self.rules[task.index()].work.agents()[agent as usize].0;
@@ -339,6 +344,7 @@ impl Run {
                     1 => End::Failed(Retry::Never),
                     2 => End::Failed(Retry::After(u64::from(detail) % 900)),
                     3 => End::Pending { poll_after: u64::from(detail) % 900 },
+                    4 if detail % 3 == 0 => End::Asked,
                     4 => End::Aborted,
                     _ => End::Succeeded,
                 };
@@ -363,7 +369,8 @@ impl Run {
                 }));
             }
             19 | 20 => {
-                let task = self.asked.iter().nth(pick(self.asked.len())).copied();
+                let all: Vec<TaskIx> = self.asked.union(&self.questions).copied().collect();
+                let task = all.get(pick(all.len())).copied();
                 let accepted = detail % 8 > 1;
                 events.extend(task.map(|task| Event::Answered { task, accepted }));
             }
@@ -385,7 +392,7 @@ impl Run {
             28 if !self.deciding.contains(&any) => {
                 events.push(Event::Decided { task: any, decision: Decision::FanOut(2) });
             }
-            29 if !self.asked.contains(&any) => {
+            29 if !self.asked.contains(&any) && !self.questions.contains(&any) => {
                 events.push(Event::Answered { task: any, accepted: true });
             }
             30 if !self.running.contains_key(&any) => {
@@ -419,8 +426,11 @@ impl Run {
 
     fn end_of(&mut self, task: TaskIx, end: End) -> Event {
         self.running.remove(&task);
-        if let End::Pending { .. } = end {
+        if let End::Pending { .. } | End::Asked = end {
             self.pending.insert(task);
+        }
+        if end == End::Asked {
+            self.questions.insert(task);
         }
         Event::Ended { task, end }
     }
@@ -479,7 +489,8 @@ impl Run {
                     .map(|task| Event::Decided { task: *task, decision: Decision::Run }),
             );
             events.extend(
-                self.asked.iter().map(|task| Event::Answered { task: *task, accepted: true }),
+                (self.asked.union(&self.questions))
+                    .map(|task| Event::Answered { task: *task, accepted: true }),
             );
             let running: Vec<TaskIx> = self.running.keys().copied().collect();
             events.extend(running.into_iter().map(|task| self.end_of(task, End::Succeeded)));

@@ -143,6 +143,7 @@ impl Script {
             ["pending", name, poll] => {
                 return self.end(name, End::Pending { poll_after: number(poll) });
             }
+            ["asks", name] => return self.end(name, End::Asked),
             ["aborted", name] => return self.end(name, End::Aborted),
             ["alive", name] => Event::Alive { task: self.find(name) },
             ["decide", name, decision] => {
@@ -374,6 +375,7 @@ fn stop(why: Stop) -> String {
     match why {
         Stop::Timeout(timeout) => format!("{} timeout", lower(timeout)),
         Stop::Cancelled => "cancelled".into(),
+        Stop::Refused => "refused".into(),
         Stop::RunFailed => "run failed".into(),
         Stop::RunDeadline => "run deadline".into(),
         Stop::Budget => "budget".into(),
