@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::damage;
 use crate::hash::Hash;
 use crate::tables::blobs::{self, Stored};
-use crate::tables::{entries, runs};
+use crate::tables::{entries, inbox, runs};
 
 /// The most problems that are listed; a damaged file can have any number.
 const LISTED: usize = 100;
@@ -25,7 +25,7 @@ const DANGLING: &str = "SELECT count(*) FROM refs WHERE blob NOT IN (SELECT blob
 /// What is wrong, in sentences.
 pub(crate) fn check(connection: &Connection) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for part in [check_structure, check_runs, check_blobs, check_references] {
+    for part in [check_structure, check_runs, check_inbox, check_blobs, check_references] {
         let result = part(connection, &mut problems);
         problems.extend(found(result)?);
         if problems.len() >= LISTED {
@@ -61,6 +61,15 @@ fn check_runs(connection: &Connection, problems: &mut Vec<String>) -> Result<()>
         }
     }
     Ok(())
+}
+
+fn check_inbox(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
+    let mut result = Ok(());
+    inbox::for_each(connection, &mut |post| match found(post.map(drop)) {
+        Ok(problem) => problems.extend(problem),
+        Err(error) => result = Err(error),
+    })?;
+    result
 }
 
 fn check_blobs(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {

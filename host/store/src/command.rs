@@ -17,7 +17,7 @@ use crate::journal::{Claim, Claims};
 use crate::lookup;
 use crate::run::{NewRun, RunEnd, RunStatus};
 use crate::tables::cached::NewCached;
-use crate::tables::{RunKey, cached, entries, runs, snapshots};
+use crate::tables::{RunKey, cached, entries, inbox, runs, snapshots};
 
 /// Where the answer goes. Dropping it unsent means that the writer failed, and
 /// the queue knows why.
@@ -69,6 +69,11 @@ pub(crate) enum Command {
         reply: Option<Reply<Option<Cached>>>,
     },
     Put(NewCached),
+    /// Deletes posts.
+    Forget {
+        run: String,
+        upto: i64,
+    },
     Flush {
         reply: Option<Reply<()>>,
     },
@@ -107,6 +112,7 @@ impl Command {
             | Self::Close { last: Some((_, entry)), .. } => weight(&entry.body, &entry.blobs),
             Self::Snapshot { snapshot, blobs, .. } => weight(&snapshot.body, blobs),
             Self::Put(new) => weight(&new.body, &new.blobs),
+            Self::Forget { run, .. } => run.len(),
             Self::Close { last: None, .. }
             | Self::Continue { .. }
             | Self::Get { .. }
@@ -156,6 +162,7 @@ impl Command {
                 Ok(None)
             }
             Self::Put(new) => cached::put(connection, new).map(|()| None),
+            Self::Forget { run, upto } => inbox::forget(connection, run, *upto).map(|()| None),
             Self::Flush { reply } => Ok(reply.take().map(Answer::Done)),
             Self::Gc { .. } => unreachable!("the writer takes it out of the batch"),
         }

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, is_busy};
 use crate::options::Options;
-use crate::schema;
+use crate::{patience, schema};
 
 /// How long a reader waits for a lock; a moment is needed at most, when the
 /// write-ahead log is recovered or started anew.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a post waits for the file.
+const POSTER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many pages the write-ahead log has when they are moved into the file:
 /// 16 MiB, so that the two more waits for the disk are rare.
@@ -38,6 +41,8 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Opens the file for writing, creates it if it is missing, and brings its
 /// schema up to date. `path` is what the user calls `file`.
+///
+/// From then on the connection waits for nobody: that is the writer's to do.
 pub(crate) fn open_writer(
     file: &Path,
     path: &Path,
@@ -50,9 +55,14 @@ pub(crate) fn open_writer(
         _ => StoreError::io(path, "create", error),
     })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
+    let mut connection =
         Connection::open_with_flags(file, flags).map_err(|error| cannot_open(path, error))?;
+    let failed = |error| StoreError::sqlite(path, error);
+    connection
+        .busy_handler(Some(patience::for_as_long_as(options.busy_timeout())))
+        .map_err(failed)?;
     prepare_writer(&connection, path, options)?;
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     Ok(connection)
 }
 
@@ -62,7 +72,6 @@ fn prepare_writer(
     options: &Options,
 ) -> Result<(), StoreError> {
     let failed = |error| StoreError::sqlite(path, error);
-    connection.busy_timeout(options.busy_timeout()).map_err(failed)?;
     if connection.is_readonly("main").map_err(failed)? {
         return Err(StoreError::ReadOnly { path: path.to_owned() });
     }
@@ -71,10 +80,7 @@ fn prepare_writer(
         set(connection, "auto_vacuum", "incremental").map_err(failed)?;
     }
     set_log(connection, path)?;
-    set(connection, "synchronous", "full").map_err(failed)?;
-    // On macOS nothing less gets past the disk's own cache.
-    set(connection, "fullfsync", "on").map_err(failed)?;
-    set(connection, "checkpoint_fullfsync", "on").map_err(failed)?;
+    set_durable(connection).map_err(failed)?;
     set(connection, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     set(connection, "journal_size_limit", LOG_LIMIT).map_err(failed)?;
     set(connection, "cache_size", -16_384).map_err(failed)?;
@@ -84,6 +90,14 @@ fn prepare_writer(
     }
     connection.set_prepared_statement_cache_capacity(64);
     schema::migrate(connection, path, schema::STEPS)
+}
+
+/// A transaction that is committed is on disk.
+fn set_durable(connection: &Connection) -> rusqlite::Result<()> {
+    set(connection, "synchronous", "full")?;
+    // On macOS nothing less gets past the disk's own cache.
+    set(connection, "fullfsync", "on")?;
+    set(connection, "checkpoint_fullfsync", "on")
 }
 
 /// SQLite keeps the mode it had where it cannot share memory between processes,
@@ -99,11 +113,34 @@ fn set_log(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 /// Moves what is in the write-ahead log into the file and empties the log, as
-/// far as nobody is reading it; waits for nobody.
-pub(crate) fn checkpoint(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    connection.busy_timeout(patience)
+/// far as nobody is reading it.
+pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    match result {
+        Err(error) if is_busy(&error) => Ok(()),
+        result => result,
+    }
+}
+
+/// Opens the file for one post, past the writer's lock.
+///
+/// It leaves the write-ahead log to the writer. SQLite does empty it when the
+/// last connection is closed, as this one may be while nobody writes.
+pub(crate) fn open_poster(path: &Path) -> Result<Connection, StoreError> {
+    let file = existing(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(file, flags).map_err(|error| cannot_open(path, error))?;
+    let failed = |error| StoreError::sqlite(path, error);
+    connection.busy_handler(Some(patience::for_as_long_as(POSTER_PATIENCE))).map_err(failed)?;
+    if connection.is_readonly("main").map_err(failed)? {
+        return Err(StoreError::ReadOnly { path: path.to_owned() });
+    }
+    schema::check(&connection, path, schema::INBOX)?;
+    set_durable(&connection).map_err(failed)?;
+    set(&connection, "wal_autocheckpoint", 0).map_err(failed)?;
+    set(&connection, "trusted_schema", "off").map_err(failed)?;
+    Ok(connection)
 }
 
 /// Opens the file for reading; changes nothing in it.
@@ -155,7 +192,7 @@ fn prepare_reader(connection: Connection, path: &Path) -> Result<Connection, Sto
     set(&connection, "query_only", "on").map_err(failed)?;
     set(&connection, "trusted_schema", "off").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
-    schema::check(&connection, path)?;
+    schema::check(&connection, path, schema::READABLE)?;
     Ok(connection)
 }
 

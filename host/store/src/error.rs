@@ -39,7 +39,8 @@ pub enum StoreError {
         /// The newest this crate knows.
         known: u32,
     },
-    /// The file is from an earlier version, and a reader does not change it.
+    /// The file is from an earlier version, which has no place for what is
+    /// asked; only a process that opens it for writing brings it up to date.
     #[error(
         "store '{}' has format {found}, which is older than {known}; \
          resume or start a run with it once to bring it up to date",
@@ -50,7 +51,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Its schema version.
         found: u32,
-        /// The one this crate reads.
+        /// The one this crate writes.
         known: u32,
     },
     /// Somebody else writes to it.
@@ -142,6 +143,17 @@ pub enum StoreError {
         /// Its id.
         id: String,
     },
+    /// The run's inbox takes nothing more; nothing was posted.
+    #[error(
+        "run '{id}' has {posts} requests waiting, which is as much as the store takes; \
+         resume the run, which takes them up"
+    )]
+    InboxFull {
+        /// Its id.
+        id: String,
+        /// How many there are.
+        posts: u64,
+    },
     /// A run cannot end as one that is running.
     #[error("run '{id}' cannot end as running; say how it ended")]
     NotAnEnd {
@@ -157,7 +169,7 @@ pub enum StoreError {
     /// Too many bytes; nothing was written.
     #[error("{what} of {size} bytes is larger than the store takes, which is {cap} bytes")]
     TooLarge {
-        /// "payload" or "entry".
+        /// "payload", "entry" or "request".
         what: &'static str,
         /// In bytes.
         size: u64,
@@ -228,6 +240,11 @@ impl StoreError {
             _ => Self::Sqlite { path, source: Arc::new(source) },
         }
     }
+}
+
+/// Whether a lock of somebody else was in the way, for as long as this waits.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// What is damaged, if it is that: the file's structure, or a row that is not

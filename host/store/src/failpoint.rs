@@ -6,9 +6,9 @@
 
 /// An entry's row is written, its blobs are not.
 pub const MID_TRANSACTION: &str = "mid-transaction";
-/// Everything of a batch is written, nothing is committed.
+/// Everything of a batch, or a post, is written, nothing is committed.
 pub const BEFORE_COMMIT: &str = "before-commit";
-/// The batch is on disk, nobody knows.
+/// The batch, or the post, is on disk, nobody knows.
 pub const AFTER_COMMIT: &str = "after-commit";
 /// One of those who wait is about to be told.
 pub const BEFORE_REPLY: &str = "before-reply";

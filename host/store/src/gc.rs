@@ -68,7 +68,8 @@ impl Gc {
         let _ = self.reply.send(Ok(self.report));
     }
 
-    /// Does the next part; says whether that was the last.
+    /// Does the next part; says whether that was the last. One that is refused
+    /// for a lock has done nothing and can be done again.
     pub(crate) fn step(&mut self, connection: &Connection) -> Result<bool> {
         if self.dry_run {
             self.report = foresee(connection, self.older_than, self.now)?;
@@ -118,10 +119,11 @@ fn delete_run(connection: &Connection, older_than: i64, report: &mut GcReport) -
         .prepare_cached(
             "SELECT count(*), coalesce(sum(length(body)), 0)
                + coalesce((SELECT length(body) FROM snapshots WHERE run = ?1), 0)
+               + coalesce((SELECT sum(length(body)) FROM inbox WHERE run = ?1), 0)
              FROM journal WHERE run = ?1",
         )?
         .query_row([run.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    for table in ["journal", "snapshots", "runs"] {
+    for table in ["journal", "snapshots", "inbox", "runs"] {
         connection
             .prepare_cached(&format!("DELETE FROM {table} WHERE run = ?1"))?
             .execute([run.0])?;
@@ -197,6 +199,7 @@ SELECT
   (SELECT count(*) FROM unused),
   coalesce((SELECT sum(bytes) FROM entries), 0)
     + coalesce((SELECT sum(length(body)) FROM old JOIN snapshots USING (run)), 0)
+    + coalesce((SELECT sum(length(body)) FROM old JOIN inbox USING (run)), 0)
     + coalesce((SELECT sum(bytes) FROM expired), 0)
     + coalesce((SELECT sum(size) FROM unused), 0)";
     connection.query_row(REPORT, params![older_than, now], |row| {

@@ -9,7 +9,9 @@
 //!
 //! One process writes ([`Store`]), through one thread that commits everything
 //! queued at once, so that many entries share one wait for the disk. Any number
-//! of processes read ([`Reader`]), also while one writes.
+//! of processes read ([`Reader`]), also while one writes. What they want of a
+//! run they put into its inbox ([`post()`]), which whoever carries the run out
+//! empties.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -49,7 +51,8 @@
 //!
 //! From the caller to the file: [`Store`] and [`RunJournal`] put commands into
 //! the *queue*, the *writer* takes them in batches, the *tables* modules turn
-//! each into rows, the *schema* says which rows there are.
+//! each into rows, the *schema* says which rows there are. Posts alone go past
+//! the writer: each is a short transaction of the process that makes it.
 //!
 //! **Invariant:** no API of rusqlite leaves this crate, nor does an SQL text.
 //!
@@ -67,10 +70,12 @@ mod error;
 pub mod failpoint;
 mod gc;
 mod hash;
+mod inbox;
 mod journal;
 mod lock;
 mod lookup;
 mod options;
+mod patience;
 mod queue;
 mod reader;
 mod run;
@@ -85,6 +90,7 @@ pub use entry::{Durability, Entry, Snapshot};
 pub use error::StoreError;
 pub use gc::GcReport;
 pub use hash::{Hash, InvalidHash};
+pub use inbox::{MAX_INBOX, MAX_POST, MAX_POSTS, Post, post};
 pub use journal::{Queued, RunJournal};
 pub use options::{MAX_BLOB, MAX_BODY, Options};
 pub use reader::{Reader, StoreSize};

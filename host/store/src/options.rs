@@ -14,7 +14,10 @@ pub const MAX_BODY: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How long to wait for a lock another process holds on the file, as a
-    /// foreign SQLite tool may, in milliseconds.
+    /// post does for a moment and a foreign SQLite tool may for longer, in
+    /// milliseconds. Opening fails after that, and so does whatever is still
+    /// queued when the store is closed; until then the writer waits on, see
+    /// [`Store::held_up`](crate::Store::held_up).
     pub busy_timeout_ms: u64,
     /// How long what is not synced by itself may wait for company, in
     /// milliseconds; what a power failure can take away.

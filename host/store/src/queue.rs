@@ -32,6 +32,8 @@ struct State {
     since: Option<Instant>,
     /// Nothing more is taken.
     closed: bool,
+    /// Since when others have kept the writer from the file.
+    held_since: Option<Instant>,
     /// Why the writer stopped, if it did before it was told to.
     failure: Option<StoreError>,
 }
@@ -101,6 +103,21 @@ impl Queue {
     /// The writer is done with commands of this weight.
     pub(crate) fn lighten(&self, weight: usize) {
         self.weight.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// Whether the writer is to come to an end.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Notes since when others have kept the writer from the file, if they do.
+    pub(crate) fn hold(&self, since: Option<Instant>) {
+        self.lock().held_since = since;
+    }
+
+    /// For how long they have.
+    pub(crate) fn held_up(&self) -> Option<Duration> {
+        self.lock().held_since.map(|since| since.elapsed())
     }
 
     /// Nothing more is taken; the writer does what is queued and stops.

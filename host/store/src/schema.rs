@@ -12,7 +12,13 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"CONS");
 
 /// Step n leads from version n to n + 1. A step that was released never
 /// changes; there is a file of every version under `tests/fixtures`.
-pub(crate) const STEPS: &[&str] = &[V1];
+pub(crate) const STEPS: &[&str] = &[V1, V2];
+
+/// The oldest version a reader reads: what later ones added counts as empty.
+pub(crate) const READABLE: u32 = 1;
+
+/// The version from which on runs have inboxes.
+pub(crate) const INBOX: u32 = 2;
 
 /// - A run has a small number, by which all else refers to it; none is given
 ///   twice, since a journal of a run that was deleted may still be around.
@@ -90,6 +96,19 @@ CREATE TABLE refs (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// A post's number is never given twice, so that whoever has seen one knows
+/// that all larger ones are later.
+const V2: &str = "
+CREATE TABLE inbox (
+  post INTEGER PRIMARY KEY AUTOINCREMENT,
+  run INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  sum INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+CREATE INDEX inbox_by_run ON inbox (run);
+";
+
 /// The file's version; `None` if it is empty.
 ///
 /// # Errors
@@ -122,14 +141,22 @@ fn cannot_read(path: &Path, error: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Makes sure a reader knows every table.
-pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Whether the file has had the step that brought inboxes. A reader may have
+/// opened it before.
+pub(crate) fn has_inbox(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("PRAGMA user_version")?;
+    statement.query_row([], |row| row.get::<_, u32>(0)).map(|version| version >= INBOX)
+}
+
+/// Makes sure that every table is known, and that those which came with
+/// version `oldest` are there.
+pub(crate) fn check(connection: &Connection, path: &Path, oldest: u32) -> Result<(), StoreError> {
     let known = STEPS.len() as u32;
     let found = version(connection, path)?;
     let found = found.ok_or_else(|| StoreError::NotAStore { path: path.to_owned() })?;
     match found {
         found if found > known => Err(StoreError::Newer { path: path.to_owned(), found, known }),
-        found if found < known => Err(StoreError::Older { path: path.to_owned(), found, known }),
+        found if found < oldest => Err(StoreError::Older { path: path.to_owned(), found, known }),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 
@@ -123,8 +123,9 @@ impl Store {
 
     /// Deletes runs that ended before `older_than` (milliseconds since the
     /// epoch), cached results that have expired by now (those without an end
-    /// stay), and blobs nobody refers to then; gives the space back to the file system. Appends go on
-    /// meanwhile. With `dry_run` it only says what that would be.
+    /// stay), and blobs nobody refers to then; gives the space back to the file
+    /// system. Appends go on meanwhile. With `dry_run` it only says what that
+    /// would be.
     ///
     /// # Errors
     ///
@@ -186,6 +187,26 @@ impl Store {
             true => self.flush().await,
             false => Ok(()),
         }
+    }
+
+    /// Deletes the run's posts up to and including the one with this id, which
+    /// is one that was read: a larger number takes posts nobody has seen.
+    /// Resolves at once; they are gone when lazily appended entries would be on
+    /// disk, and never before an entry that was queued before. A run that is
+    /// not there has none.
+    ///
+    /// # Errors
+    ///
+    /// Any means that the writer has stopped.
+    pub async fn forget_posts(&self, run: &str, upto: i64) -> Result<(), StoreError> {
+        self.shared.queue.push_lazy(Command::Forget { run: run.into(), upto })
+    }
+
+    /// For how long another process has kept this one from writing, once that
+    /// is longer than [`Options::busy_timeout_ms`]; `None` while all is well.
+    /// What is queued waits meanwhile.
+    pub fn held_up(&self) -> Option<Duration> {
+        self.shared.queue.held_up()
     }
 
     /// Resolves when everything that was queued before is on disk.

@@ -5,6 +5,7 @@
 pub(crate) mod blobs;
 pub(crate) mod cached;
 pub(crate) mod entries;
+pub(crate) mod inbox;
 pub(crate) mod runs;
 pub(crate) mod snapshots;
 

@@ -1,8 +1,10 @@
 //! What the tests of this crate share: a store in a folder of its own, and
 //! short ways to say what is in it.
 
+use std::fs::Permissions;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
 use tempfile::TempDir;
@@ -102,4 +104,27 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| next().to_le_bytes()).collect();
     bytes.truncate(len);
     bytes
+}
+
+/// A test of permissions means nothing to whom all is permitted, so it runs
+/// itself again as nobody.
+pub(crate) fn as_nobody(test: &str, place: &Place) -> bool {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env("STORE", place.file());
+    let output = match command.uid(NOBODY).gid(NOBODY).output() {
+        // Nobody may not look into the folder this was built in.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return false,
+        output => output.unwrap(),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    false
+}
+
+pub(crate) fn permit(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }

@@ -19,6 +19,7 @@ use crate::failpoint;
 use crate::gc::Gc;
 use crate::journal::Claims;
 use crate::lock::WriterLock;
+use crate::patience::Patience;
 use crate::queue::Queue;
 
 /// The most commands of one transaction.
@@ -32,7 +33,7 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) queue: Arc<Queue>,
     pub(crate) claims: Arc<Claims>,
-    /// How long to wait for locks of others.
+    /// How long it is normal to wait for locks of others.
     pub(crate) patience: Duration,
     /// What the user calls the file.
     pub(crate) path: Arc<PathBuf>,
@@ -48,7 +49,7 @@ impl Writer {
         let failed = |error| StoreError::sqlite(&path, error);
         work(&connection, &queue, &claims, patience, &failed);
         // What is in the log is safe there; a failure leaves it for later.
-        let _ = checkpoint(&connection, Duration::ZERO);
+        let _ = checkpoint(&connection);
         drop(connection);
         drop(on_panic);
         drop(lock);
@@ -73,19 +74,20 @@ fn work(
     patience: Duration,
     failed: &dyn Fn(rusqlite::Error) -> StoreError,
 ) {
+    let patience = Patience { queue, limit: patience };
     let mut batch = VecDeque::new();
     let mut answers = Vec::new();
     let mut gcs = VecDeque::new();
     let mut work = || {
         while queue.take(&mut batch, gcs.is_empty()) || !batch.is_empty() {
             while !batch.is_empty() {
-                let weight = commit(connection, claims, &mut batch, &mut answers)?;
+                let weight = commit(connection, patience, claims, &mut batch, &mut answers)?;
                 queue.lighten(weight);
                 answers.drain(..).for_each(tell);
                 gcs.extend(batch.pop_front_if(|command| is_gc(command)).map(Gc::new));
             }
-            if collect_garbage(connection, &mut gcs)? {
-                checkpoint(connection, patience)?;
+            if collect_garbage(connection, patience, &mut gcs)? {
+                checkpoint(connection)?;
                 gcs.pop_front().into_iter().for_each(Gc::finish);
             }
         }
@@ -111,11 +113,13 @@ fn tell(answer: Answer) {
 /// batch, and does them in one transaction. Returns their weight.
 fn commit(
     connection: &Connection,
+    patience: Patience<'_>,
     claims: &Arc<Claims>,
     batch: &mut VecDeque<Command>,
     answers: &mut Vec<Answer>,
 ) -> rusqlite::Result<usize> {
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let transaction = patience
+        .persist(|| Transaction::new_unchecked(connection, TransactionBehavior::Immediate))?;
     let mut weight = 0;
     for _ in 0..MAX_COMMANDS {
         let Some(command) = batch.front_mut().filter(|command| !is_gc(command)) else { break };
@@ -135,6 +139,10 @@ fn commit(
 
 /// Does a part of the first collection that was asked for, so that whoever
 /// appends meanwhile need not wait for the whole. Says whether it is done.
-fn collect_garbage(connection: &Connection, gcs: &mut VecDeque<Gc>) -> rusqlite::Result<bool> {
-    gcs.front_mut().map_or(Ok(false), |gc| gc.step(connection))
+fn collect_garbage(
+    connection: &Connection,
+    patience: Patience<'_>,
+    gcs: &mut VecDeque<Gc>,
+) -> rusqlite::Result<bool> {
+    gcs.front_mut().map_or(Ok(false), |gc| patience.persist(|| gc.step(connection)))
 }

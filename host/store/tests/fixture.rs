@@ -11,12 +11,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use consort_store::{
-    Blob, Durability, Entry, Hash, NewRun, Options, Reader, RunEnd, RunStatus, Store,
+    Blob, Durability, Entry, Hash, NewRun, Options, Post, Reader, RunEnd, RunStatus, Store, post,
 };
 use futures::executor::block_on;
 
 /// The schema version the crate writes.
-const NEWEST: u32 = 1;
+const NEWEST: u32 = 2;
+
+/// The schema version from which on the fixture has a post.
+const INBOX: u32 = 2;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{version}.db"))
@@ -30,7 +33,7 @@ fn payload() -> Blob {
     Blob::new("a payload ".repeat(1000))
 }
 
-/// What every version's fixture contains.
+/// What every version's fixture contains; those before [`INBOX`] have no post.
 async fn write(store: &Store) -> Result<(), consort_store::StoreError> {
     let new = |id: &str, about: &str| NewRun {
         id: id.into(),
@@ -48,6 +51,7 @@ async fn write(store: &Store) -> Result<(), consort_store::StoreError> {
     let key = Hash::of(b"key");
     store.cache_put("ns", key, b"result".to_vec(), vec![payload()], 5, Some(10)).await?;
     store.flush().await?;
+    post(store.path(), "open", 1_700_000_002_000, b"answer")?;
     snapshot.await
 }
 
@@ -60,14 +64,21 @@ fn every_version_can_be_read_and_written_on() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("runs.db");
         std::fs::copy(fixture(version), &file).unwrap();
-        if version == NEWEST {
-            read(&Reader::open(&file).unwrap(), "one two");
-        }
+        let before = Reader::open(&file).unwrap();
+        read(&before, "one two");
+        let posts = before.posts("open", 0).unwrap();
+        let expected = Post { id: 1, at: 1_700_000_002_000, body: b"answer".to_vec() };
+        assert_eq!(posts, if version < INBOX { vec![] } else { vec![expected] });
         let store = Store::open(&file, Options::default()).unwrap();
         read(&store.reader().unwrap(), "one two");
         let mut open = block_on(store.continue_run("open")).unwrap();
         block_on(open.append(entry("three", vec![payload()]), Durability::Synced)).unwrap();
         read(&store.reader().unwrap(), "one two three");
+        // The reader need not be opened again for what the new version brought.
+        let posted = post(&file, "open", 1, b"later").unwrap();
+        let later = before.posts("open", posted - 1).unwrap();
+        assert_eq!(later, [Post { id: posted, at: 1, body: b"later".to_vec() }]);
+        read(&before, "one two three");
         let cached = block_on(store.cache_get("ns", Hash::of(b"key"), 9)).unwrap().unwrap();
         assert_eq!((cached.body, cached.blobs), (b"result".to_vec(), vec![payload()]));
     }

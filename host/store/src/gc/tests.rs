@@ -17,6 +17,7 @@ enum Action {
     Append { run: u8, blobs: Vec<u8> },
     Snapshot { run: u8, blobs: Vec<u8> },
     Close { run: u8, at: i64 },
+    Post { run: u8 },
     Put { key: u8, blobs: Vec<u8>, expires: Option<i64> },
     Collect { older_than: i64, now: i64 },
 }
@@ -27,7 +28,8 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => (run.clone(), blobs()).prop_map(|(run, blobs)| Action::Append { run, blobs }),
         2 => (run.clone(), blobs()).prop_map(|(run, blobs)| Action::Snapshot { run, blobs }),
-        2 => (run, time.clone()).prop_map(|(run, at)| Action::Close { run, at }),
+        2 => (run.clone(), time.clone()).prop_map(|(run, at)| Action::Close { run, at }),
+        1 => run.prop_map(|run| Action::Post { run }),
         2 => (key, blobs(), proptest::option::of(time.clone()))
             .prop_map(|(key, blobs, expires)| Action::Put { key, blobs, expires }),
         2 => (time.clone(), time).prop_map(|(older_than, now)| Action::Collect { older_than, now }),
@@ -58,6 +60,7 @@ struct ModelRun {
     entries: Vec<Vec<u8>>,
     snapshot: Vec<u8>,
     ended: Option<i64>,
+    posts: usize,
 }
 
 impl Model {
@@ -85,6 +88,9 @@ impl Model {
         let expected =
             self.runs.iter().map(|(id, run)| (id.to_string(), run.entries.len() as u64)).collect();
         assert_eq!(found, expected);
+        for (id, run) in &self.runs {
+            assert_eq!(reader.posts(&id.to_string(), 0).unwrap().len(), run.posts);
+        }
         assert_eq!(reader.size().unwrap().cached, self.cached.len() as u64);
         assert_eq!(reader.check().unwrap(), [""; 0]);
     }
@@ -118,6 +124,12 @@ fn perform(store: &Store, model: &mut Model, action: &Action) {
             known.ended = Some(*at);
             let mut journal = block_on(store.continue_run(&run.to_string())).unwrap();
             block_on(journal.close(None, end_at(*at))).unwrap();
+        }
+        Action::Post { run } => {
+            let Some(known) = open_run(model, *run) else { return };
+            known.posts += 1;
+            block_on(store.flush()).unwrap();
+            crate::post(store.path(), &run.to_string(), 0, b"request").unwrap();
         }
         Action::Put { key, blobs: numbers, expires } => {
             let hash = Hash::of(&[*key]);
@@ -164,10 +176,11 @@ fn space_is_given_back_to_the_file_system() {
     let mut kept = begin(&store, "kept");
     let large = entry_with("large", &[Blob::new(noise(1, 8 << 20))]);
     let mut journal = block_on(store.create_run(new_run("old"), large)).unwrap();
+    crate::post(&place.file(), "old", 0, b"request").unwrap();
     block_on(journal.close(None, end_at(1))).unwrap();
     append(&mut kept, "more");
     let report = block_on(store.gc(2, false)).unwrap();
-    let expected = GcReport { runs: 1, entries: 1, cached: 0, blobs: 1, bytes: 5 + (8 << 20) };
+    let expected = GcReport { runs: 1, entries: 1, cached: 0, blobs: 1, bytes: 5 + 7 + (8 << 20) };
     assert_eq!(report, expected);
     let size = place.reader().size().unwrap();
     assert!(size.file < 200_000 && size.free == 0 && size.log == 0, "{size:?}");

@@ -1,11 +1,12 @@
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use futures::executor::block_on;
 
 use super::*;
 use crate::testing::{
-    Place, append, begin, end_at, entry_with, new_run, noise, patient, texts, try_texts,
+    Place, append, as_nobody, begin, end_at, entry_with, new_run, noise, patient, permit, texts,
+    try_texts,
 };
 use crate::{Blob, Options, RunStatus, Store};
 
@@ -228,29 +229,6 @@ fn an_entry_that_is_missing_is_noticed() {
     drop(connection);
     let error = try_texts(&place.reader(), "a").unwrap_err();
     assert!(error.to_string().contains("entry 1 is missing"), "{error}");
-}
-
-/// A test of permissions means nothing to whom all is permitted, so it runs
-/// itself again as nobody.
-fn as_nobody(test: &str, place: &Place) -> bool {
-    use std::os::unix::process::CommandExt;
-    const NOBODY: u32 = 65_534;
-    if !rustix::process::geteuid().is_root() {
-        return true;
-    }
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture"]).env("STORE", place.file());
-    let output = match command.uid(NOBODY).gid(NOBODY).output() {
-        // Nobody may not look into the folder this was built in.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return false,
-        output => output.unwrap(),
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    false
-}
-
-fn permit(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
