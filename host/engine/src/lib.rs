@@ -51,7 +51,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use config::{HostConfig, PolicyConfig};
 pub use control::{ControlError, RunControl};
 pub use error::TaskError;
-pub use journal::JournalError;
+pub use journal::{JournalError, Request};
 pub use past::PastRun;
 pub use question::Question;
 pub use report::Report;

@@ -39,6 +39,7 @@ use consort_core::template::Shared;
 use consort_store::StoreError;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::cast::{Cast, CastPrioritizer};
@@ -67,6 +68,8 @@ const MAX_BATCH: usize = 256;
 /// The same for a run that is recorded: they are written to disk together.
 const MAX_RECORDED_BATCH: usize = 4_096;
 
+/// Time between two looks into the inbox of a run that is recorded.
+const BETWEEN_POSTS: Duration = Duration::from_millis(250);
 /// Bytes that plugins log for one task and that are recorded.
 const MAX_LOGGED: usize = 256 << 10;
 
@@ -270,6 +273,8 @@ pub(crate) struct Conductor {
     cancelled: bool,
     paused: bool,
     remotes: Remotes,
+    /// When to look into the inbox.
+    postman: Option<Interval>,
     /// Bytes of logs that are recorded, by task.
     logged: HashMap<Option<Arc<str>>, usize>,
     /// How the run ended, once it has.
@@ -317,6 +322,7 @@ impl Conductor {
             cancelled: false,
             paused: false,
             remotes: Remotes::default(),
+            postman: None,
             logged: HashMap::new(),
             ended: None,
             stage,
@@ -325,6 +331,7 @@ impl Conductor {
 
     /// The loop. Inputs are recorded before they have consequences.
     async fn conduct(mut self, stop: CancellationToken) -> Result<Report, StoreError> {
+        self.postman = self.journal.is_some().then(postman);
         while self.ended.is_none() {
             self.listen(&stop).await;
             let inputs = std::mem::take(&mut self.inputs);
@@ -359,6 +366,7 @@ impl Conductor {
                     let cancel = Command::Cancel { what: Target::Run, reply: nobody() };
                     self.inputs.push(Input::Command(cancel));
                 }
+                () = tick(&mut self.postman) => self.empty_inbox(),
                 _ = self.commands.recv_many(&mut commands, most) => {
                     commands.into_iter().for_each(|command| self.hear(command));
                 }
@@ -371,6 +379,18 @@ impl Conductor {
                 }
                 () = sleep_until(due) => self.inputs.push(Input::Timer),
             }
+        }
+    }
+
+    /// Looks for what other processes want.
+    fn empty_inbox(&mut self) {
+        let Some(journal) = &mut self.journal else { return };
+        match journal.inbox.look() {
+            Ok(posts) => self
+                .inputs
+                .extend(posts.into_iter().map(|(post, command)| Input::Posted { post, command })),
+            // The run goes on without; if the store is broken, recording says so.
+            Err(error) => tracing::warn!(%error, "the inbox of the run could not be read"),
         }
     }
 
@@ -410,6 +430,12 @@ impl Conductor {
             Input::Scored(scores) => self.events.push(Event::Scored { scores }),
             Input::Message(message) => self.read(message),
             Input::Command(command) => self.obey(command),
+            Input::Posted { post, command } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.inbox.took(post, self.live);
+                }
+                self.obey(command);
+            }
             Input::Timer => self.events.push(Event::Timer),
         }
     }
@@ -537,6 +563,23 @@ async fn answer(policy: &mut Option<Policy>) -> crate::policy::Scored {
         Some(policy) => policy.answer().await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits for the next look into the inbox; for ever if there is none.
+async fn tick(postman: &mut Option<Interval>) {
+    match postman {
+        Some(postman) => {
+            postman.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Comes at once, and then every quarter of a second.
+fn postman() -> Interval {
+    let mut postman = tokio::time::interval(BETWEEN_POSTS);
+    postman.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    postman
 }
 
 async fn sleep_until(due: Option<Instant>) {

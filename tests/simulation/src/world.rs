@@ -11,6 +11,9 @@ use consort_core::scheduler::{
 
 use crate::dice::Dice;
 
+/// Tasks from which on a run does not grow: what grows for ever has no end.
+const MANY: u32 = 300;
+
 /// How much goes wrong in a run, in percent.
 #[derive(Debug)]
 struct Mood {
@@ -126,7 +129,7 @@ impl World {
         if tokens > 0 {
             events.push(Event::Spent { tokens, cost: tokens as f64 / 1_000.0 });
         }
-        if self.dice.chance(self.mood.spawns) {
+        if self.dice.chance(self.mood.spawns) && self.tasks < MANY {
             events.push(self.spawn(task));
         }
         if end == End::Asked {
@@ -211,6 +214,7 @@ impl World {
                     0..10 => Decision::Skip,
                     10..16 => Decision::Fail,
                     16..50 => Decision::Run,
+                    _ if self.tasks >= MANY => Decision::Run,
                     _ => Decision::FanOut(self.dice.roll(7) as u32),
                 };
                 let at = self.after(now, 0, 30);

@@ -145,7 +145,12 @@ impl Board {
                     self.say(event, verbose);
                 }
             }
+            RunEvent::Answered { task, .. } => {
+                self.asking.remove(*task);
+                self.say(event, verbose);
+            }
             RunEvent::Asked { task, .. } => {
+                self.running.remove(*task);
                 self.asking.insert((*task).clone());
                 self.say(event, verbose);
             }

@@ -19,6 +19,8 @@ pub(crate) enum Input {
     Message(Message),
     /// Somebody wants something.
     Command(Command),
+    /// The same, from the inbox; posts are numbered.
+    Posted { post: i64, command: Command },
     /// Time has passed.
     Timer,
 }
@@ -41,6 +43,7 @@ impl Input {
             | Self::Submitted
             | Self::Recovered
             | Self::Command(_)
+            | Self::Posted { .. }
             | Self::Timer => Durability::Synced,
         }
     }

@@ -3,11 +3,13 @@
 //!
 //! * `input`: what is recorded.
 //! * `wire`: how it is written down.
+//! * `post`: what is asked of a run from another process.
 //!
 //! A result and the completion of its task are one input, so there is no moment
 //! at which one is recorded and the other is not.
 
 mod input;
+mod post;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use consort_store::{Blob, Durability, Entry, RunEnd, RunJournal, Store, StoreErr
 use serde_json::{Map, Value};
 
 pub(crate) use input::Input;
+pub(crate) use post::Inbox;
+pub use post::Request;
 
 use crate::attempt::{AttemptEnd, Left};
 use crate::config::PolicyConfig;
@@ -86,13 +90,14 @@ pub enum JournalError {
 /// Where a run's inputs are recorded.
 pub(crate) struct Journal {
     run: RunJournal,
-    /// Kept open as long as the run is recorded.
-    _store: Store,
+    pub(crate) inbox: Inbox,
 }
 
 impl Journal {
-    pub(crate) fn new(run: RunJournal, store: Store) -> Self {
-        Self { run, _store: store }
+    /// The inbox keeps the store open as long as the run is recorded.
+    pub(crate) fn new(run: RunJournal, store: Store) -> Result<Self, StoreError> {
+        let inbox = Inbox::open(store, run.id().clone())?;
+        Ok(Self { run, inbox })
     }
 
     /// Records what happened in one step. What must not be lost is on disk when
@@ -145,6 +150,10 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
         // It is the first entry.
         Input::Submitted => return None,
         Input::Recovered => Wire::Recovered,
+        Input::Posted { post, command } => {
+            let command = wire_command(command)?;
+            Wire::Posted { post: *post, command: Box::new(command) }
+        }
         Input::Scored(scores) => Wire::Scored(scores.as_deref().map(wire::scores)),
         Input::Timer => Wire::Timer,
         Input::Message(message) => match message {
@@ -168,19 +177,24 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
                 Wire::Question { task: task.0, question }
             }
         },
-        Input::Command(command) => match command {
-            Command::Answer { task, answer, .. } => {
-                Wire::Answer { task: task.clone(), answer: answer.clone() }
-            }
-            Command::Refuse { task, comment, .. } => {
-                Wire::Refuse { task: task.clone(), comment: comment.clone() }
-            }
-            Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
-            Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
-            Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
-            // It changes nothing.
-            Command::Status { .. } => return None,
-        },
+        Input::Command(command) => wire_command(command)?,
+    })
+}
+
+/// A command; none if it changes nothing.
+fn wire_command(command: &Command) -> Option<Wire> {
+    Some(match command {
+        Command::Answer { task, answer, .. } => {
+            Wire::Answer { task: task.clone(), answer: answer.clone() }
+        }
+        Command::Refuse { task, comment, .. } => {
+            Wire::Refuse { task: task.clone(), comment: comment.clone() }
+        }
+        Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
+        Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
+        Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
+        // It changes nothing.
+        Command::Status { .. } => return None,
     })
 }
 
@@ -298,6 +312,10 @@ impl Reading<'_> {
         Ok(match wire {
             Wire::Submitted(_) => return Err(self.broken(seq, "a run is submitted once")),
             Wire::Recovered => Input::Recovered,
+            Wire::Posted { post, command } => match self.input(seq, *command, drafting)? {
+                Input::Command(command) => Input::Posted { post, command },
+                _ => return Err(self.broken(seq, "a post is no command")),
+            },
             Wire::Scored(scores) => Input::Scored(scores.as_deref().map(wire::read_scores)),
             Wire::Timer => Input::Timer,
             Wire::Ended { task, end } => Input::Message(Message::Ended {

@@ -85,6 +85,11 @@ pub(super) enum Wire {
     Add {
         tasks: Value,
     },
+    /// A command from the inbox.
+    Posted {
+        post: i64,
+        command: Box<Wire>,
+    },
     Timer,
 }
 

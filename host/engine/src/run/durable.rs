@@ -125,7 +125,7 @@ impl Run {
             What::New(origin) => self.begin_new(&store, origin, inputs).await,
             What::Old { reader, row, submitted } => {
                 *inputs = submitted.inputs;
-                let journal = Journal::new(store.continue_run(&row.id).await?, store);
+                let journal = Journal::new(store.continue_run(&row.id).await?, store)?;
                 Ok(Beginning {
                     submitted_at: row.submitted_at,
                     journal: Some(journal),
@@ -162,7 +162,7 @@ impl Run {
             about,
         };
         let first = journal::first_entry(submitted_at, &submitted);
-        let journal = Journal::new(store.create_run(new, first).await?, store.clone());
+        let journal = Journal::new(store.create_run(new, first).await?, store.clone())?;
         Ok(Beginning { submitted_at, journal: Some(journal), answers: None, past: None })
     }
 }
