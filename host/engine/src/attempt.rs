@@ -8,6 +8,7 @@ use consort_core::scheduler::Retry;
 use consort_plugin_host::{Invocation, Outcome, Payload, Progress, Step};
 use serde_json::Value;
 
+use crate::batch::Seat;
 use crate::cache::{Claim, Key, Lease, Parts};
 use crate::cast::CastAgent;
 use crate::draft::Proposal;
@@ -33,6 +34,8 @@ pub(crate) struct Attempt {
     /// Where an earlier call of this attempt left off.
     pub(crate) left: Left,
     pub(crate) remaining: Duration,
+    /// Its place in a call that is made for several.
+    pub(crate) seat: Option<Seat>,
     pub(crate) mail: Mail,
 }
 
@@ -72,7 +75,7 @@ impl AttemptEnd {
 }
 
 impl Attempt {
-    fn agent(&self) -> &CastAgent {
+    pub(crate) fn agent(&self) -> &CastAgent {
         &self.job.stage.cast.agents[self.agent as usize]
     }
 
@@ -84,6 +87,8 @@ impl Attempt {
     }
 
     async fn perform(&mut self) -> Result<AttemptEnd, Failed> {
+        // Given up with the first return before the call: others wait for it.
+        let seat = self.seat.take();
         let given = self.job.given().await?;
         let invocation = self.invocation(&given)?;
         let Left { checkpoint, mut lease } = std::mem::take(&mut self.left);
@@ -91,7 +96,10 @@ impl Attempt {
         if let (None, Some(rule)) = (&checkpoint, rule) {
             let ttl = rule.ttl.map(Duration::from_millis);
             match self.job.stage.cache.claim(self.cache_key(&invocation, &given)?, ttl) {
-                Claim::Hit(output) => return self.finish(output, true, Vec::new()).await,
+                Claim::Hit(output) => {
+                    drop(seat);
+                    return self.finish(output, true, Vec::new()).await;
+                }
                 Claim::Lead(lead) => lease = Some(lead),
                 // Parked like work that goes on elsewhere: it holds no slot.
                 Claim::Busy => {
@@ -100,7 +108,11 @@ impl Attempt {
                 }
             }
         }
-        match self.call(&invocation, checkpoint).await? {
+        let step = match seat {
+            None => self.call(&invocation, checkpoint).await,
+            Some(seat) => seat.call(&self.job, self.agent, invocation).await,
+        };
+        match step? {
             Step::Done(outcome) => self.done(outcome, lease).await,
             Step::Pending(pending) if pending.checkpoint.len() > MAX_CHECKPOINT => Err(never(
                 "contract",

@@ -22,6 +22,7 @@
 //! * [`report`]: what came of it.
 
 mod attempt;
+mod batch;
 mod cache;
 mod cast;
 pub mod config;

@@ -5,12 +5,14 @@
 //!
 //! * `clock`: the run's time.
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
+//! * `batch`: what is started together.
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
 //! * `explain`: why a task has no result.
 //! * `finish`: what a finished task leaves, and what the run does.
 
 mod add;
+mod batch;
 mod clock;
 mod command;
 mod explain;
@@ -278,6 +280,7 @@ impl Conductor {
             Action::Start { task, agent, attempt, resume, deadline } => {
                 self.start(now, task, agent, attempt, resume, deadline);
             }
+            Action::StartBatch { members } => self.start_batch(now, &members),
             Action::Abort { task, why } => {
                 let live = self.records[task.index()].live();
                 live.stopped = Some(why);

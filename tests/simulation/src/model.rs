@@ -22,7 +22,7 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Budget, ConflictRule, Plan};
 use consort_core::scheduler::{
-    Action, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop, Submission, Timeout,
+    Action, AgentLimits, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop, Submission, Timeout,
 };
 
 use facts::Facts;
@@ -88,6 +88,8 @@ struct Task {
     /// The last sign of life before this step.
     alive_before: i64,
     aborted: Option<Stop>,
+    /// The start it runs by, which it may have in common with others.
+    start: u64,
     /// Somebody asked for its end.
     cancelled: bool,
     /// The scheduler was told the time when it was too late for it.
@@ -114,11 +116,18 @@ impl Task {
             alive_at: 0,
             alive_before: 0,
             aborted: None,
+            start: 0,
             cancelled: false,
             expired: false,
             owner: None,
             items: Vec::new(),
         }
+    }
+
+    /// The class it waits in, or the like of which it runs in.
+    fn class(&self) -> Option<usize> {
+        let first = self.facts.batch.filter(|_| self.attempts == 0);
+        first.or(self.facts.class(self.agent))
     }
 
     fn over(&self) -> Option<(Status, Reason)> {
@@ -143,7 +152,9 @@ enum Halt {
 pub(crate) struct Model {
     now: i64,
     slots: u32,
-    agents: Vec<u32>,
+    agents: Vec<AgentLimits>,
+    /// When attempts of each agent have started.
+    log: Vec<Vec<i64>>,
     classes: Vec<ClassLimits>,
     deadline: Option<i64>,
     budget: Budget,
@@ -183,7 +194,7 @@ impl Model {
     pub(crate) fn new(plan: &Plan, submission: &Submission, slots: u32, now: i64) -> Self {
         let classes = submission.classes.clone();
         let tasks = (0..plan.tasks.len() as u32)
-            .map(|task| Task::new(Facts::planned(plan, TaskIx(task), &classes, now)))
+            .map(|task| Task::new(Facts::planned(plan, TaskIx(task), submission, now)))
             .collect();
         Self {
             now,
@@ -191,8 +202,12 @@ impl Model {
             agents: plan
                 .agents
                 .iter()
-                .map(|agent| agent.max_concurrency.unwrap_or(u32::MAX))
+                .map(|agent| AgentLimits {
+                    concurrency: agent.max_concurrency.unwrap_or(u32::MAX),
+                    rate: agent.rate_limit,
+                })
                 .collect(),
+            log: vec![Vec::new(); plan.agents.len()],
             classes,
             deadline: plan.deadline.map(|deadline| facts::moment(deadline, now)),
             budget: plan.budget,

@@ -191,6 +191,9 @@ impl World {
                 self.note(at, Happening::Event(Event::Answered { task, accepted }));
             }
             Action::Start { task, resume, .. } => self.attempt(now, task, resume),
+            Action::StartBatch { ref members } => {
+                members.iter().for_each(|member| self.attempt(now, member.task, false));
+            }
             Action::Abort { task, .. } => {
                 if let Some(start) = self.running.get(&task).copied() {
                     // Most stop; some end in their own way just then, or late.

@@ -142,6 +142,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             when,
             for_each: self.for_each(place, findings),
             cache: self.cache(place, findings),
+            batch: doc.batch,
         }
     }
 
@@ -284,6 +285,7 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         max_parallel: None,
         resources: None,
         cache: None,
+        batch: None,
         on_failure: None,
         expected_duration: None,
         steps: None,

@@ -2,10 +2,18 @@
 
 use super::*;
 use crate::retry::random;
-use queue::Admit;
+use queue::{Admit, Popped};
 
 /// Milliseconds until the first `resume`, at the least.
 const MIN_POLL: u64 = 100;
+
+/// An attempt that begins or goes on, as [`Action::Start`] says it.
+pub(super) struct Begun {
+    agent: u32,
+    attempt: u32,
+    resume: bool,
+    pub(super) deadline: i64,
+}
 
 impl Scheduler {
     /// Starts the best ready tasks while there is room.
@@ -18,12 +26,21 @@ impl Scheduler {
         loop {
             let tasks = &self.tasks;
             let stands = |task: TaskIx, entry| tasks[task.index()].entry == entry;
-            let Some(task) = self.queue.pop(admit, stands) else { return };
-            self.start(now, task, actions);
+            match self.queue.pop(admit, stands) {
+                None => return,
+                Some(Popped::One(task)) => {
+                    let Begun { agent, attempt, resume, deadline } = self.begin(now, task);
+                    actions.push(Action::Start { task, agent, attempt, resume, deadline });
+                }
+                Some(Popped::Group(class, tasks)) => {
+                    self.start_batch(now, class, tasks, actions);
+                }
+            }
         }
     }
 
-    fn start(&mut self, now: i64, task: TaskIx, actions: &mut Vec<Action>) {
+    /// Begins an attempt, or goes on with one, that has been given its room.
+    pub(super) fn begin(&mut self, now: i64, task: TaskIx) -> Begun {
         self.running += 1;
         self.tasks[task.index()].entry = 0;
         self.set_state(task, State::Running);
@@ -40,17 +57,15 @@ impl Scheduler {
         self.arm(task);
         let limit = self.final_limit(task).map(|(at, _)| at);
         let deadline = limit.into_iter().chain(self.deadline).fold(own, i64::min);
-        actions.push(Action::Start { task, agent, attempt, resume, deadline });
+        Begun { agent, attempt, resume, deadline }
     }
 
     pub(super) fn ended(&mut self, now: i64, task: TaskIx, end: End, actions: &mut Vec<Action>) {
         if self.state(task) != State::Running {
             return;
         }
-        let life = &mut self.tasks[task.index()];
-        self.queue.release(self.rules[task.index()].work.agents()[life.agent as usize]);
-        self.running -= 1;
-        let stop = life.stop.take();
+        self.give_back(task);
+        let stop = self.tasks[task.index()].stop.take();
         if let (End::Pending { .. }, Some(why)) = (end, stop) {
             // It was told to stop just when it left its work to the agent.
             actions.push(Action::CancelRemote { task, why });

@@ -66,6 +66,9 @@ pub struct TaskDoc<'a> {
     pub resources: Option<Box<ResourcesDoc>>,
     /// Whether an earlier result of an equal task will do.
     pub cache: Option<Box<CacheDoc<'a>>>,
+    /// Whether it may be started together with similar tasks; the agent's
+    /// unless given.
+    pub batch: Option<bool>,
     /// What a failure means for others.
     pub on_failure: Option<Box<OnFailureDoc<'a>>>,
     /// Seconds; an estimate for policies.
@@ -183,6 +186,16 @@ pub enum DurationDoc<'a> {
     Text(Text<'a>),
     /// Seconds.
     Seconds(f64),
+}
+
+impl DurationDoc<'_> {
+    /// The same, without the text it was read from.
+    pub(super) fn into_owned(self) -> DurationDoc<'static> {
+        match self {
+            Self::Text(text) => DurationDoc::Text(text.as_str().to_owned().into()),
+            Self::Seconds(seconds) => DurationDoc::Seconds(seconds),
+        }
+    }
 }
 
 /// When a failed task is tried again. Times are seconds.

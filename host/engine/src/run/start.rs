@@ -16,7 +16,7 @@ use crate::attempt::{Attempt, AttemptEnd, Left};
 use crate::decide::{Verdict, decide};
 use crate::error::TaskError;
 use crate::job::{Job, TaskRef, TaskResult, WorksOn};
-use crate::message::{Message, lost};
+use crate::message::{Message, Owed, lost};
 use crate::nodes::MAX_GROWTH;
 use crate::report::UsageReport;
 use crate::stage::Pulse;
@@ -39,6 +39,29 @@ pub(super) struct Preparations {
 pub(super) enum Wanted {
     Decision,
     Question,
+}
+
+/// An attempt that only has to be let go.
+pub(super) struct Begun {
+    pub(super) work: Attempt,
+    stopped: oneshot::Receiver<()>,
+    owed: Owed,
+}
+
+impl Begun {
+    /// Lets it go, apart from the loop.
+    pub(super) fn spawn(self) {
+        let Self { work, stopped, owed } = self;
+        let task = work.task;
+        tokio::spawn(async move {
+            let end = tokio::select! {
+                biased;
+                end = work.run() => Some(end),
+                _ = stopped => None,
+            };
+            owed.pay(Message::Ended { task, end });
+        });
+    }
 }
 
 impl Conductor {
@@ -124,6 +147,19 @@ impl Conductor {
         resume: bool,
         deadline: i64,
     ) {
+        self.begin(now, task, agent, attempt, resume, deadline).spawn();
+    }
+
+    /// An attempt that only has to be let go.
+    pub(super) fn begin(
+        &mut self,
+        now: i64,
+        task: TaskIx,
+        agent: u32,
+        attempt: u32,
+        resume: bool,
+        deadline: i64,
+    ) -> Begun {
         let agent = self.agent_of(task, agent);
         let (stop, stopped) = oneshot::channel();
         let record = &mut self.records[task.index()];
@@ -153,17 +189,11 @@ impl Conductor {
             number: attempt,
             left,
             remaining: Duration::from_millis(deadline.saturating_sub(now).max(0) as u64),
+            seat: None,
             mail: self.mail.clone(),
         };
         let owed = self.mail.owe(Message::Ended { task, end: Some(AttemptEnd::lost()) });
-        tokio::spawn(async move {
-            let end = tokio::select! {
-                biased;
-                end = work.run() => Some(end),
-                _ = stopped => None,
-            };
-            owed.pay(Message::Ended { task, end });
-        });
+        Begun { work, stopped, owed }
     }
 
     /// Keeps what a message brings and tells the scheduler what it means.
@@ -313,7 +343,8 @@ impl Conductor {
         let number = record.attempts;
         let mail = self.mail.clone();
         let job = self.job(task);
-        let attempt = Attempt { job, task, agent, number, left, remaining: CANCEL_TIMEOUT, mail };
+        let remaining = CANCEL_TIMEOUT;
+        let attempt = Attempt { job, task, agent, number, left, remaining, seat: None, mail };
         self.cancels.spawn(async move {
             let task = &attempt.job.id;
             match tokio::time::timeout(CANCEL_TIMEOUT, attempt.cancel()).await {
