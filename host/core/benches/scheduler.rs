@@ -10,8 +10,8 @@ use consort_core::graph::{DependencyGraph, TaskIx};
 use consort_core::plan::{OnFailure, Timeouts};
 use consort_core::retry::RetryPolicy;
 use consort_core::scheduler::{
-    Action, AgentLimits, ClassIx, ClassLimits, Doer, End, Event, Facts, Scheduler, Settings, Submission,
-    TaskRules,
+    Action, AgentLimits, ClassIx, ClassLimits, Doer, End, Event, Facts, Scheduler, Settings,
+    Submission, TaskRules,
 };
 use divan::{Bencher, counter::ItemsCount};
 

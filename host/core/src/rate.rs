@@ -41,11 +41,8 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     pub(crate) fn new(rate: Rate) -> Self {
-        let rate = Rate {
-            attempts: rate.attempts.max(1),
-            per: rate.per.max(1),
-            burst: rate.burst.max(1),
-        };
+        let rate =
+            Rate { attempts: rate.attempts.max(1), per: rate.per.max(1), burst: rate.burst.max(1) };
         Self { rate, expected: i128::MIN >> 1 }
     }
 

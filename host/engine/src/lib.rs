@@ -17,6 +17,7 @@
 //! * `decide`: whether a task is done, and for which items.
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
+//! * `batch`: one call for several attempts.
 //! * `cache`: results that equal tasks share.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.

@@ -1,5 +1,5 @@
 //! *Bindings* are the contracts of `wit/` as Rust types and functions, made by
-//! wit-bindgen. The three worlds share one set of types.
+//! wit-bindgen. The worlds share one set of types.
 //!
 //! On targets other than wasm the types work as usual and every imported
 //! function panics; [`host`](crate::host) and [`http`](crate::http) therefore
@@ -39,6 +39,30 @@ pub mod adapter {
         pub_export_macro: true,
         export_macro_name: "export_adapter_world",
         default_bindings_module: "consort_plugin_sdk::bindings::adapter",
+    });
+}
+
+/// What adapters that take several tasks at once export besides. Its types are
+/// those of the adapter world: the union of the two is `batching-adapter`.
+pub mod batching {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package consort:sdk;
+            world batching {
+                export consort:agent-adapter/batch@0.1.0;
+            }
+        ",
+        world: "consort:sdk/batching",
+        with: {
+            "consort:types/values@0.1.0": super::adapter::consort::types::values,
+            "consort:agent-adapter/adapter@0.1.0":
+                super::adapter::exports::consort::agent_adapter::adapter,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_batching_world",
+        default_bindings_module: "consort_plugin_sdk::bindings::batching",
     });
 }
 

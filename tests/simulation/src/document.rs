@@ -60,7 +60,9 @@ fn agent(dice: &mut Dice, crowd: bool) -> Value {
         agent["batch"] = match dice.roll(3) {
             0 => json!(true),
             1 => json!({"max": dice.between(1, 6)}),
-            _ => json!({"max": dice.between(2, 6), "linger": dice.between(0, 700) as f64 / 1_000.0}),
+            _ => {
+                json!({"max": dice.between(2, 6), "linger": dice.between(0, 700) as f64 / 1_000.0})
+            }
         };
     }
     agent

@@ -22,7 +22,8 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Budget, ConflictRule, Plan};
 use consort_core::scheduler::{
-    Action, AgentLimits, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop, Submission, Timeout,
+    Action, AgentLimits, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop,
+    Submission, Timeout,
 };
 
 use facts::Facts;

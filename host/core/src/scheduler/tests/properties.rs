@@ -40,8 +40,11 @@ fn task() -> impl Strategy<Value = TaskRules> {
 }
 
 fn agent() -> impl Strategy<Value = AgentLimits> {
-    let rate = (1..4u32, 1..600u64, 1..4u32)
-        .prop_map(|(attempts, per, burst)| Rate { attempts, per, burst });
+    let rate = (1..4u32, 1..600u64, 1..4u32).prop_map(|(attempts, per, burst)| Rate {
+        attempts,
+        per,
+        burst,
+    });
     (1..4u32, prop::option::weighted(0.3, rate))
         .prop_map(|(concurrency, rate)| AgentLimits { concurrency, rate })
 }
@@ -68,16 +71,18 @@ fn case() -> impl Strategy<Value = Case> {
         prop::sample::select(rule),
         prop::collection::vec((any::<u8>(), any::<u32>()), 0..120),
     )
-        .prop_map(|(slots, agents, batching, tasks, deadline, tokens, on_conflict, choices)| Case {
-            slots,
-            agents,
-            batching: Batching { max: batching.0, linger: batching.1 },
-            tasks,
-            deadline: deadline.map(i64::from),
-            tokens: tokens.map(u64::from),
-            on_conflict,
-            choices,
-        })
+        .prop_map(
+            |(slots, agents, batching, tasks, deadline, tokens, on_conflict, choices)| Case {
+                slots,
+                agents,
+                batching: Batching { max: batching.0, linger: batching.1 },
+                tasks,
+                deadline: deadline.map(i64::from),
+                tokens: tokens.map(u64::from),
+                on_conflict,
+                choices,
+            },
+        )
 }
 
 /// A run as it happens, seen from outside: all that is checked is known from

@@ -330,7 +330,9 @@ pub(super) fn classes(batching: Batching) -> Vec<ClassLimits> {
     let shapes = [None, Some(batching)]
         .into_iter()
         .flat_map(|batching| [1, 2, 3].map(|slots| ClassLimits { agent: 0, slots, batching }));
-    (0..2).flat_map(|agent| shapes.clone().map(move |shape| ClassLimits { agent, ..shape })).collect()
+    (0..2)
+        .flat_map(|agent| shapes.clone().map(move |shape| ClassLimits { agent, ..shape }))
+        .collect()
 }
 
 /// Options of a task: `batch`, `kind=`, `agents=0+1`, `needs=` (slots, 1 to 3), `join`, `person`,
