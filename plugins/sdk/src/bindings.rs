@@ -42,8 +42,12 @@ pub mod adapter {
     });
 }
 
-/// What adapters that take several tasks at once export besides. Its types are
-/// those of the adapter world: the union of the two is `batching-adapter`.
+/// The world of adapters that take several tasks at once: what the adapter world
+/// exports, and one more interface, which has the same types.
+///
+/// wit-bindgen makes the types of an exported interface anew for every world. So
+/// only the interface is made by it, and the world is put together here, with its
+/// description out of a file, which a test keeps equal to `wit/`.
 pub mod batching {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -60,10 +64,36 @@ pub mod batching {
                 super::adapter::exports::consort::agent_adapter::adapter,
         },
         generate_all,
+        disable_custom_section_link_helpers: true,
         pub_export_macro: true,
-        export_macro_name: "export_batching_world",
-        default_bindings_module: "consort_plugin_sdk::bindings::batching",
+        export_macro_name: "export_batch_interface",
     });
+
+    /// The world `batching-adapter`, as wit-component encodes it.
+    #[doc(hidden)]
+    pub const WORLD: &[u8] = include_bytes!("batching-adapter.world");
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __export_batching_world {
+        ($plugin:ident with_types_in $bindings:path) => {
+            $crate::bindings::adapter::exports::consort::agent_adapter::adapter::__export_consort_agent_adapter_adapter_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::adapter::exports::consort::agent_adapter::adapter
+            );
+            $crate::bindings::batching::exports::consort::agent_adapter::batch::__export_consort_agent_adapter_batch_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::batching::exports::consort::agent_adapter::batch
+            );
+
+            #[expect(unsafe_code, reason = "a custom section has no safe spelling")]
+            #[unsafe(link_section = "component-type:consort:batching-adapter")]
+            static WORLD: [u8; $crate::bindings::batching::WORLD.len()] =
+                match $crate::bindings::batching::WORLD.first_chunk() {
+                    Some(world) => *world,
+                    None => panic!("an array is as long as itself"),
+                };
+        };
+    }
+    pub use __export_batching_world as export_batching_world;
 }
 
 /// The prioritizer world.

@@ -73,21 +73,14 @@ macro_rules! export_adapter {
 #[macro_export]
 macro_rules! export_batching_adapter {
     ($plugin:ty, $manifest:literal) => {
-        $crate::export_adapter!($plugin, $manifest);
-
-        #[cfg(target_family = "wasm")]
-        const _: () = {
-            type Plugin = $crate::export::Exported<$plugin>;
-            $crate::bindings::batching::export_batching_world!(
-                Plugin with_types_in $crate::bindings::batching
-            );
-        };
-
-        #[cfg(not(target_family = "wasm"))]
-        const _: fn() = || {
-            fn implements<T: $crate::BatchAdapter>() {}
-            implements::<$plugin>();
-        };
+        $crate::__export!(
+            $plugin,
+            $manifest,
+            BatchAdapter,
+            "adapter",
+            batching,
+            export_batching_world
+        );
     };
 }
 
