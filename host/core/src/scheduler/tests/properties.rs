@@ -326,7 +326,7 @@ impl Run {
             let starts = &mut self.starts[turn];
             starts.push(self.now);
             let span = starts.iter().filter(|at| **at > self.now - rate.per as i64);
-            assert!(span.count() as u32 <= rate.attempts + rate.burst - 1, "{starts:?}: {rate:?}");
+            assert!((span.count() as u32) < rate.attempts + rate.burst, "{starts:?}: {rate:?}");
         }
     }
 
