@@ -15,7 +15,7 @@ use wit_parser::{
     Docs, Interface, PackageId, Resolve, Stability, Type, TypeDef, TypeDefKind, TypeOwner, WorldId,
 };
 
-const WORLDS: [&str; 3] = ["adapter", "prioritizer", "transformer"];
+const WORLDS: [&str; 4] = ["adapter", "batching-adapter", "prioritizer", "transformer"];
 
 fn wit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")

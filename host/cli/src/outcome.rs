@@ -189,7 +189,7 @@ fn hint(kind: &str) -> Option<&'static str> {
         "timeout" => "raise the task's 'timeout', or see why its agent is slow with -v",
         "idle-timeout" => "raise 'timeouts.idle', or let the agent report progress",
         "queue-timeout" => {
-            "raise 'timeouts.queue', or what may run at once: '--concurrency', the agent's 'max_concurrency'"
+            "raise 'timeouts.queue', or what may run at once: '--concurrency', the agent's 'max_concurrency' or 'rate_limit'"
         }
         "total-timeout" => "raise 'timeouts.total', or see how often it was tried with -v",
         _ => return None,

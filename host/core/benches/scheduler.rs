@@ -10,8 +10,8 @@ use consort_core::graph::{DependencyGraph, TaskIx};
 use consort_core::plan::{OnFailure, Timeouts};
 use consort_core::retry::RetryPolicy;
 use consort_core::scheduler::{
-    Action, ClassIx, ClassLimits, Doer, End, Event, Facts, Scheduler, Settings, Submission,
-    TaskRules,
+    Action, AgentLimits, ClassIx, ClassLimits, Doer, End, Event, Facts, Scheduler, Settings,
+    Submission, TaskRules,
 };
 use divan::{Bencher, counter::ItemsCount};
 
@@ -48,6 +48,7 @@ const BATCH: usize = 256;
 fn rules() -> TaskRules {
     TaskRules {
         work: Doer::Agents(Box::new([ClassIx(0)])),
+        batch: None,
         decide: false,
         max_parallel: u32::MAX,
         timeouts: Timeouts { attempt: 300_000, queue: None, idle: Some(60_000), total: None },
@@ -91,8 +92,8 @@ fn submission(graph: DependencyGraph) -> Submission {
     Submission {
         tasks: (0..graph.len()).map(|_| rules()).collect(),
         graph,
-        agents: vec![u32::MAX],
-        classes: vec![ClassLimits { agent: 0, slots: 1 }],
+        agents: vec![AgentLimits::default()],
+        classes: vec![ClassLimits { agent: 0, slots: 1, batching: None }],
         ..Submission::default()
     }
 }

@@ -9,6 +9,7 @@
 //! * [`graph`]: which task waits for which.
 //! * [`scheduler`]: the state machine that decides what happens next.
 //! * [`retry`]: how long to wait before another attempt.
+//! * [`rate`]: how often attempts may start.
 //! * [`template`]: instructions with gaps that a run fills in.
 //! * [`problem`]: what is wrong with a workflow, for its author.
 //! * [`source`]: where in a text that is.
@@ -17,6 +18,7 @@
 pub mod graph;
 pub mod plan;
 pub mod problem;
+pub mod rate;
 pub mod report;
 pub mod retry;
 pub mod scheduler;

@@ -15,10 +15,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use agents::check_agents;
 pub use compile::compile;
 
 use crate::graph::{DependencyGraph, TaskIx};
 use crate::problem::Problem;
+use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::spec::AgentDoc;
 use crate::template::{Expression, Template};
@@ -109,6 +111,28 @@ pub struct Agent {
     pub limits: Map<String, Value>,
     /// Attempts at once.
     pub max_concurrency: Option<u32>,
+    /// How often attempts may start.
+    pub rate_limit: Option<Rate>,
+    /// How similar tasks are started together; none: they are not, unless a task
+    /// says so.
+    pub batch: Option<Batching>,
+}
+
+/// How similar tasks are started together: those of one agent that have the same
+/// `type` and take the same number of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// Tasks of one start, at the most; at least 1.
+    pub max: u32,
+    /// Milliseconds that a task waits for others.
+    pub linger: u64,
+}
+
+impl Default for Batching {
+    /// Up to 16 that are ready at the same time.
+    fn default() -> Self {
+        Self { max: 16, linger: 0 }
+    }
 }
 
 /// One task.
@@ -164,6 +188,9 @@ pub struct TaskSettings {
     pub cache: Option<CacheRule>,
     /// Of an approval, a JSON Schema that the answer must satisfy.
     pub schema: Option<Value>,
+    /// Whether it may be started together with similar tasks; the agent's unless
+    /// given.
+    pub batch: Option<bool>,
 }
 
 /// How long a task may take, in milliseconds.

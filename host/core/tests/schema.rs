@@ -110,10 +110,11 @@ fn a_document_is_refused_for_what_is_wrong_with_its_structure_and_nothing_else()
 }
 
 /// Problems that only the meaning of a document shows.
-const BY_MEANING: [&str; 27] = [
+const BY_MEANING: [&str; 28] = [
     "bad-deadline",
     "bad-duration",
     "bad-expression",
+    "bad-rate",
     "bad-retry",
     "bad-template",
     "cycle",

@@ -8,6 +8,7 @@ use consort_core::scheduler::Retry;
 use consort_plugin_host::{Invocation, Outcome, Payload, Pending, Progress, Step};
 use serde_json::Value;
 
+use crate::batch::Seat;
 use crate::cache::{Claim, Key, Lease, Parts};
 use crate::cast::CastAgent;
 use crate::draft::Proposal;
@@ -34,6 +35,8 @@ pub(crate) struct Attempt {
     /// Where an earlier call of this attempt left off.
     pub(crate) left: Left,
     pub(crate) remaining: Duration,
+    /// Its place in a call that is made for several.
+    pub(crate) seat: Option<Seat>,
     pub(crate) mail: Mail,
 }
 
@@ -80,7 +83,7 @@ impl AttemptEnd {
 }
 
 impl Attempt {
-    fn agent(&self) -> &CastAgent {
+    pub(crate) fn agent(&self) -> &CastAgent {
         &self.job.stage.cast.agents[self.agent as usize]
     }
 
@@ -92,6 +95,8 @@ impl Attempt {
     }
 
     async fn perform(&mut self) -> Result<AttemptEnd, Failed> {
+        // Given up with the first return before the call: others wait for it.
+        let seat = self.seat.take();
         let given = self.job.given().await?;
         let invocation = self.invocation(&given)?;
         let Left { checkpoint, answer, mut lease } = std::mem::take(&mut self.left);
@@ -99,7 +104,10 @@ impl Attempt {
         if let (None, Some(rule)) = (&checkpoint, rule) {
             let ttl = rule.ttl.map(Duration::from_millis);
             match self.job.stage.cache.claim(self.cache_key(&invocation, &given)?, ttl) {
-                Claim::Hit(output) => return self.finish(output, true, Vec::new()).await,
+                Claim::Hit(output) => {
+                    drop(seat);
+                    return self.finish(output, true, Vec::new()).await;
+                }
                 Claim::Lead(lead) => lease = Some(lead),
                 // Parked like work that goes on elsewhere: it holds no slot.
                 Claim::Busy => {
@@ -108,7 +116,11 @@ impl Attempt {
                 }
             }
         }
-        match self.call(&invocation, checkpoint, answer).await? {
+        let step = match seat {
+            None => self.call(&invocation, checkpoint, answer).await,
+            Some(seat) => seat.call(&self.job, self.agent, invocation).await,
+        };
+        match step? {
             Step::Done(outcome) => self.done(outcome, lease).await,
             Step::Pending(Pending { checkpoint, .. })
             | Step::NeedsInput(consort_plugin_host::Question { checkpoint, .. })

@@ -157,6 +157,11 @@ impl Cast {
         }
     }
 
+    /// The limits of one call that is made for several.
+    pub(crate) fn together(&self, all: impl IntoIterator<Item = Limits>) -> Limits {
+        Limits::together(all, &self.ceiling)
+    }
+
     /// Everything about a call of a transformer but its arguments.
     pub(crate) fn transformer_call(
         &self,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use consort_core::plan::check_agents;
 use consort_core::problem::{Problem, nearest};
 use consort_core::spec::{AgentDoc, Format, parse_typed};
 use consort_plugin_host::egress::{EgressOptions, Rule};
@@ -123,7 +124,7 @@ impl HostConfig {
             return Ok(Self::default());
         }
         let config: Self = parse_typed(text, format)?;
-        let mut problems = Vec::new();
+        let mut problems = check_agents(&config.agents);
         for (name, secret) in &config.secrets {
             if secret.env.is_some() == secret.file.is_some() {
                 problems.push(
@@ -250,6 +251,9 @@ concurrency: 4
             ("agnets: {}", "unknown-field"),
             ("secrets: {K: {}}", "bad-secret"),
             ("concurrency: 0", "out-of-range"),
+            ("agents: {A: {adapter: echo, max_concurrency: 0}}", "out-of-range"),
+            ("agents: {A: {adapter: echo, rate_limit: 3/w}}", "bad-rate"),
+            ("agents: {A: {adapter: echo, batch: {max: 0}}}", "out-of-range"),
             ("network: {allow: ['gopher://x']}", "wrong-type"),
             ("policy: {name: priority}", "wrong-type"),
             ("policy: {plugin: priority, configuration: {}}", "wrong-type"),

@@ -47,16 +47,8 @@ pub(crate) struct Drafting {
 impl Drafting {
     /// `default_agent` does the tasks that name no agent, if the plan uses it.
     pub(crate) fn new(plan: &Plan, default_agent: Option<&str>) -> Self {
-        let agents = plan.agents.iter().map(|agent| {
-            let doc = AgentDoc {
-                adapter: agent.adapter.clone(),
-                url: agent.url.as_ref().map(ToString::to_string),
-                config: agent.config.clone(),
-                limits: agent.limits.clone(),
-                max_concurrency: agent.max_concurrency,
-            };
-            (agent.name.to_string(), doc)
-        });
+        let agents = plan.agents.iter();
+        let agents = agents.map(|agent| (agent.name.to_string(), AgentDoc::from(agent)));
         let known = Known {
             agents: agents.collect(),
             adapters: Vec::new(),

@@ -17,6 +17,7 @@
 //! * `decide`: whether a task is done, and for which items.
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
+//! * `batch`: one call for several attempts.
 //! * `cache`: results that equal tasks share.
 //! * `journal`: what happens to a run, recorded before it has consequences.
 //! * [`watch`]: what happens, for whoever watches.
@@ -24,6 +25,7 @@
 //! * [`past`]: a run as its journal has it.
 
 mod attempt;
+mod batch;
 mod cache;
 mod cast;
 pub mod config;

@@ -10,6 +10,7 @@
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
 //! * `ask`: what people are asked, and what they answer.
 //! * `remote`: agents that are told to stop what they do by themselves.
+//! * `batch`: what is started together.
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
 //! * `explain`: why a task has no result.
@@ -17,6 +18,7 @@
 
 mod add;
 mod ask;
+mod batch;
 mod clock;
 mod command;
 pub(crate) mod durable;
@@ -460,6 +462,7 @@ impl Conductor {
             Action::Start { task, agent, attempt, resume, deadline } => {
                 self.start(task, agent, attempt, resume, deadline);
             }
+            Action::StartBatch { members } => self.start_batch(&members),
             Action::Abort { task, why } => {
                 let live = self.records[task.index()].live();
                 live.stopped = Some(why);

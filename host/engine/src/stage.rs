@@ -75,7 +75,7 @@ impl Pulse {
         Self { task, to, every: idle / 8, begun: Instant::now(), last: AtomicU64::new(0) }
     }
 
-    fn beat(&self) {
+    pub(crate) fn beat(&self) {
         let now = self.begun.elapsed().as_millis() as u64;
         let last = self.last.load(Ordering::Relaxed);
         if now < last.saturating_add(self.every) {

@@ -30,6 +30,28 @@ impl Adapter {
         v0_1::start(session, call).await
     }
 
+    /// Whether it takes several tasks in one call.
+    pub fn batches(&self) -> bool {
+        self.plugin.batches()
+    }
+
+    /// Begins the work of several tasks in one call, whose limits are those of
+    /// `cx` for all of them together. There is one answer for each of `calls`, in
+    /// their order; an error is that of all of them.
+    ///
+    /// # Panics
+    ///
+    /// If it does not [batch](Self::batches).
+    pub async fn start_batch(
+        &self,
+        calls: &[Invocation],
+        cx: &CallContext,
+    ) -> Result<Vec<Result<Step, CallError>>, CallError> {
+        assert!(self.batches(), "{} takes one task at a time", self.plugin.name());
+        let session = Session::open(&self.plugin, Function::StartBatch, cx).await?;
+        v0_1::start_batch(session, calls).await
+    }
+
     /// Goes on with work that was left pending, or that asked the question which
     /// `answer` answers.
     pub async fn resume(

@@ -118,6 +118,25 @@ impl Limits {
         }
         settle!(fuel, memory, cpu_time, time, log, output, headers, network, network_rate, requests)
     }
+
+    /// The limits of one call that is made for several: what each may use is
+    /// added up, and never more than `ceiling`; how long it may take, and how
+    /// large one header, is the most that one of them may.
+    pub fn together(all: impl IntoIterator<Item = Self>, ceiling: &Self) -> Self {
+        macro_rules! add {
+            ($all:ident, $one:ident, $($field:ident),*) => {
+                Self {
+                    time: $all.time.max($one.time),
+                    headers: $all.headers.max($one.headers),
+                    $($field: $all.$field.saturating_add($one.$field).min(ceiling.$field)),*
+                }
+            };
+        }
+        let add = |all: Self, one: Self| {
+            add!(all, one, fuel, memory, cpu_time, log, output, network, network_rate, requests)
+        };
+        all.into_iter().reduce(add).unwrap_or(*ceiling)
+    }
 }
 
 impl Default for Limits {
@@ -182,5 +201,16 @@ mod tests {
         assert_eq!(settled.fuel, 5);
         assert_eq!(settled.memory, Limits::CEILING.memory);
         assert_eq!(settled.log, Limits::DEFAULT.log);
+    }
+
+    #[test]
+    fn several_together_have_the_sum_up_to_the_ceiling() {
+        let one = Limits { fuel: 400, memory: 10, time: 30, ..Limits::DEFAULT };
+        let other = Limits { fuel: 700, memory: 20, time: 20, ..Limits::DEFAULT };
+        let ceiling = Limits { fuel: 1_000, ..Limits::CEILING };
+        let all = Limits::together([one, other], &ceiling);
+        assert_eq!((all.fuel, all.memory, all.time), (1_000, 30, 30));
+        assert_eq!(all.headers, Limits::DEFAULT.headers);
+        assert_eq!(Limits::together([one], &ceiling), one);
     }
 }

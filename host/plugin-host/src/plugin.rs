@@ -35,6 +35,8 @@ struct Inner {
     digest: Arc<str>,
     label: String,
     export: String,
+    /// The export of an adapter that takes several tasks at once.
+    batch_export: Option<String>,
     tables_grow: bool,
     manifest: Manifest,
     /// Those of the manifest, to be shared with every call.
@@ -52,6 +54,7 @@ pub(crate) struct Loaded {
     /// Linear memories of one instance.
     memories: u32,
     functions: Vec<ComponentExportIndex>,
+    start_batch: Option<ComponentExportIndex>,
 }
 
 /// A function that some contract exports.
@@ -60,12 +63,14 @@ pub(crate) enum Function {
     Start,
     Resume,
     Cancel,
+    /// Not of every adapter.
+    StartBatch,
     Score,
     Transform,
 }
 
 impl Function {
-    /// The functions of a contract.
+    /// The functions that a contract must have.
     pub(crate) fn all(kind: Kind) -> &'static [Self] {
         match kind {
             Kind::Adapter => &[Self::Start, Self::Resume, Self::Cancel],
@@ -79,17 +84,19 @@ impl Function {
             Self::Start => "start",
             Self::Resume => "resume",
             Self::Cancel => "cancel",
+            Self::StartBatch => "start-batch",
             Self::Score => "score",
             Self::Transform => "transform",
         }
     }
 
-    /// Its place in [`Function::all`].
-    fn place(self) -> usize {
+    /// Its place in [`Function::all`], unless it may be missing.
+    fn place(self) -> Option<usize> {
         match self {
-            Self::Start | Self::Score | Self::Transform => 0,
-            Self::Resume => 1,
-            Self::Cancel => 2,
+            Self::Start | Self::Score | Self::Transform => Some(0),
+            Self::Resume => Some(1),
+            Self::Cancel => Some(2),
+            Self::StartBatch => None,
         }
     }
 }
@@ -100,7 +107,10 @@ impl Loaded {
     }
 
     pub(crate) fn export(&self, function: Function) -> ComponentExportIndex {
-        self.functions[function.place()]
+        match function.place() {
+            Some(place) => self.functions[place],
+            None => self.start_batch.expect("only adapters that batch are asked to"),
+        }
     }
 }
 
@@ -115,7 +125,7 @@ impl Plugin {
         options: &LoadOptions,
     ) -> Result<Self, LoadError> {
         let label = source.label();
-        let Scan { manifest, export, tables_grow, largest_function } =
+        let Scan { manifest, export, batch_export, tables_grow, largest_function } =
             scan(&label, &source.fallback_name(), bytes)?;
         if largest_function > options.function_size {
             return Err(LoadError::TooLarge {
@@ -132,6 +142,7 @@ impl Plugin {
             digest,
             label,
             export,
+            batch_export,
             tables_grow,
             capabilities: manifest.capabilities.http.as_slice().into(),
             manifest,
@@ -177,6 +188,11 @@ impl Plugin {
     /// What it says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// Whether it is an adapter that takes several tasks in one call.
+    pub fn batches(&self) -> bool {
+        self.0.batch_export.is_some()
     }
 
     /// The plugin as an adapter.
@@ -314,9 +330,17 @@ impl Inner {
             })
             .collect::<Result<_, _>>()?;
         v0_1::typecheck(&pre, &self.export, self.manifest.kind).map_err(wrong)?;
+        let start_batch = match &self.batch_export {
+            None => None,
+            Some(export) => {
+                v0_1::typecheck_batch(&pre, export).map_err(wrong)?;
+                let contract = component.get_export_index(None, export.as_str());
+                component.get_export_index(contract.as_ref(), Function::StartBatch.name())
+            }
+        };
         // Unknown only for components that take modules as arguments.
         let memories = component.resources_required().map_or(1, |needed| needed.num_memories);
-        Ok(Loaded { pre, memories, functions })
+        Ok(Loaded { pre, memories, functions, start_batch })
     }
 
     fn uncompiled(&self, reason: String) -> LoadError {

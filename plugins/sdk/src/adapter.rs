@@ -46,6 +46,18 @@ pub trait Adapter {
     }
 }
 
+/// An adapter whose agent takes several tasks at once for less than it takes them
+/// one by one; exported with
+/// [`export_batching_adapter!`](crate::export_batching_adapter).
+pub trait BatchAdapter: Adapter {
+    /// Begins the work of several similar tasks, in the place of one
+    /// [`start`](Adapter::start) for each: those of one agent with the same type,
+    /// endpoint and configuration. The answer has one entry for each call, in the
+    /// same order, or else all of them have failed. What is pending is resumed
+    /// task by task.
+    fn start_batch(calls: Vec<Invocation>) -> Vec<Result<Step, Failure>>;
+}
+
 impl Invocation {
     /// The agent's configuration as a type of the plugin's own. The host has
     /// checked it against the manifest's schema, so a failure here

@@ -1,5 +1,5 @@
 //! *Bindings* are the contracts of `wit/` as Rust types and functions, made by
-//! wit-bindgen. The three worlds share one set of types.
+//! wit-bindgen. The worlds share one set of types.
 //!
 //! On targets other than wasm the types work as usual and every imported
 //! function panics; [`host`](crate::host) and [`http`](crate::http) therefore
@@ -40,6 +40,60 @@ pub mod adapter {
         export_macro_name: "export_adapter_world",
         default_bindings_module: "consort_plugin_sdk::bindings::adapter",
     });
+}
+
+/// The world of adapters that take several tasks at once: what the adapter world
+/// exports, and one more interface, which has the same types.
+///
+/// wit-bindgen makes the types of an exported interface anew for every world. So
+/// only the interface is made by it, and the world is put together here, with its
+/// description out of a file, which a test keeps equal to `wit/`.
+pub mod batching {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package consort:sdk;
+            world batching {
+                export consort:agent-adapter/batch@0.1.0;
+            }
+        ",
+        world: "consort:sdk/batching",
+        with: {
+            "consort:types/values@0.1.0": super::adapter::consort::types::values,
+            "consort:agent-adapter/adapter@0.1.0":
+                super::adapter::exports::consort::agent_adapter::adapter,
+        },
+        generate_all,
+        disable_custom_section_link_helpers: true,
+        pub_export_macro: true,
+        export_macro_name: "export_batch_interface",
+    });
+
+    /// The world `batching-adapter`, as wit-component encodes it.
+    #[doc(hidden)]
+    pub const WORLD: &[u8] = include_bytes!("batching-adapter.world");
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __export_batching_world {
+        ($plugin:ident with_types_in $bindings:path) => {
+            $crate::bindings::adapter::exports::consort::agent_adapter::adapter::__export_consort_agent_adapter_adapter_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::adapter::exports::consort::agent_adapter::adapter
+            );
+            $crate::bindings::batching::exports::consort::agent_adapter::batch::__export_consort_agent_adapter_batch_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::batching::exports::consort::agent_adapter::batch
+            );
+
+            #[expect(unsafe_code, reason = "a custom section has no safe spelling")]
+            #[unsafe(link_section = "component-type:consort:batching-adapter")]
+            static WORLD: [u8; $crate::bindings::batching::WORLD.len()] =
+                match $crate::bindings::batching::WORLD.first_chunk() {
+                    Some(world) => *world,
+                    None => panic!("an array is as long as itself"),
+                };
+        };
+    }
+    pub use __export_batching_world as export_batching_world;
 }
 
 /// The prioritizer world.

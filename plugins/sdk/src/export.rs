@@ -6,9 +6,10 @@
 
 use std::marker::PhantomData;
 
-use crate::adapter::{Adapter, Invocation, Step};
+use crate::adapter::{Adapter, BatchAdapter, Invocation, Step};
 use crate::bindings::{
     adapter::exports::consort::agent_adapter::adapter::Guest as AdapterGuest,
+    batching::exports::consort::agent_adapter::batch::Guest as BatchGuest,
     prioritizer::exports::consort::prioritizer::prioritizer::Guest as PrioritizerGuest,
     transformer::exports::consort::result_transformer::transformer::Guest as TransformerGuest,
 };
@@ -39,6 +40,12 @@ impl<T: Adapter> AdapterGuest for Exported<T> {
     }
 }
 
+impl<T: BatchAdapter> BatchGuest for Exported<T> {
+    fn start_batch(calls: Vec<Invocation>) -> Vec<Result<Step, Failure>> {
+        T::start_batch(calls)
+    }
+}
+
 impl<T: Prioritizer> PrioritizerGuest for Exported<T> {
     fn score(batch: Vec<Candidate>, now: Snapshot) -> Result<Vec<f64>, String> {
         T::score(&batch, &now)
@@ -58,6 +65,22 @@ impl<T: Transformer> TransformerGuest for Exported<T> {
 macro_rules! export_adapter {
     ($plugin:ty, $manifest:literal) => {
         $crate::__export!($plugin, $manifest, Adapter, "adapter", adapter, export_adapter_world);
+    };
+}
+
+/// Exports a type that implements [`BatchAdapter`]; see
+/// [`export_adapter!`](crate::export_adapter), which it takes the place of.
+#[macro_export]
+macro_rules! export_batching_adapter {
+    ($plugin:ty, $manifest:literal) => {
+        $crate::__export!(
+            $plugin,
+            $manifest,
+            BatchAdapter,
+            "adapter",
+            batching,
+            export_batching_world
+        );
     };
 }
 

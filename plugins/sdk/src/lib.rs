@@ -2,7 +2,8 @@
 //!
 //! A *plugin* is one WebAssembly component that implements one of three traits,
 //! [`Adapter`], [`Prioritizer`] or [`Transformer`], and is exported with one
-//! macro. This is a whole adapter, with its test; beside it stands a
+//! macro. (An adapter whose agent takes several tasks at once implements
+//! [`BatchAdapter`] as well.) This is a whole adapter, with its test; beside it stands a
 //! `plugin.json`, the manifest, which the macro embeds and a generated test
 //! checks:
 //!
@@ -72,7 +73,9 @@ pub mod testing;
 #[doc(hidden)]
 pub mod bindings;
 
-pub use adapter::{Adapter, Dependency, Invocation, Outcome, Pending, Question, Step, Usage};
+pub use adapter::{
+    Adapter, BatchAdapter, Dependency, Invocation, Outcome, Pending, Question, Step, Usage,
+};
 pub use failure::{Failure, Problem, Throttle};
 pub use payload::{Blob, Payload};
 pub use prioritizer::{Candidate, Prioritizer, Snapshot};

@@ -33,6 +33,17 @@ pub fn invocation(description: &str) -> Invocation {
     }
 }
 
+/// Invocations with these descriptions, as a batch brings them: tasks `task-0`,
+/// `task-1` and so on, otherwise like [`invocation`].
+pub fn batch(descriptions: &[&str]) -> Vec<Invocation> {
+    let calls = descriptions.iter().enumerate().map(|(n, description)| Invocation {
+        task_id: format!("task-{n}"),
+        idempotency_key: format!("run/task-{n}"),
+        ..invocation(description)
+    });
+    calls.collect()
+}
+
 impl Invocation {
     /// Sets the endpoint.
     pub fn at(mut self, endpoint: &str) -> Self {

@@ -46,6 +46,25 @@ fn agent(dice: &mut Dice, crowd: bool) -> Value {
     if dice.chance(if crowd { 15 } else { 50 }) {
         agent["max_concurrency"] = json!(dice.between(1, 5));
     }
+    if dice.chance(20) {
+        agent["rate_limit"] = match dice.chance(50) {
+            true => json!(format!("{}/s", dice.between(1, 30))),
+            false => json!({
+                "attempts": dice.between(1, 8),
+                "per": dice.between(1, 900) as f64 / 1_000.0,
+                "burst": dice.between(1, 5),
+            }),
+        };
+    }
+    if dice.chance(40) {
+        agent["batch"] = match dice.roll(3) {
+            0 => json!(true),
+            1 => json!({"max": dice.between(1, 6)}),
+            _ => {
+                json!({"max": dice.between(2, 6), "linger": dice.between(0, 700) as f64 / 1_000.0})
+            }
+        };
+    }
     agent
 }
 
@@ -114,7 +133,19 @@ impl Writer<'_> {
         task["depends_on"] = depends_on.into();
     }
 
+    /// What decides with which tasks it is started together.
+    fn likeness(&mut self, task: &mut Value) {
+        let dice = &mut *self.dice;
+        if dice.chance(40) {
+            task["type"] = json!(dice.pick(&["summary", "translation"]));
+        }
+        if dice.chance(25) {
+            task["batch"] = json!(dice.chance(60));
+        }
+    }
+
     fn plain(&mut self, task: &mut Value) {
+        self.likeness(task);
         let dice = &mut *self.dice;
         task["agent"] = json!(dice.pick(self.agents));
         if !self.ids.is_empty() && dice.chance(15) {
@@ -157,6 +188,7 @@ impl Writer<'_> {
 
     fn work(&mut self, task: &mut Value) {
         task["agent"] = json!(self.dice.pick(self.agents));
+        self.likeness(task);
         self.for_each(task, 15);
         let dice = &mut *self.dice;
         task["timeout"] = seconds(dice, 100, 4_000);

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Budget, ConflictRule, Plan};
 use consort_core::scheduler::{
-    Action, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop, Submission, Timeout,
+    Action, AgentLimits, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop,
+    Submission, Timeout,
 };
 
 use facts::Facts;
@@ -77,6 +78,8 @@ struct Task {
     stage: Stage,
     unblocked_at: Option<i64>,
     ready_at: i64,
+    /// Since when it waits for others, once its score is known.
+    lined_up_at: i64,
     /// When the next attempt, or the next look, is due.
     due_at: i64,
     rank: Option<Rank>,
@@ -92,6 +95,8 @@ struct Task {
     /// The last sign of life before this step.
     alive_before: i64,
     aborted: Option<Stop>,
+    /// The start it runs by, which it may have in common with others.
+    start: u64,
     /// Somebody asked for its end.
     cancelled: bool,
     /// The scheduler was told the time when it was too late for it.
@@ -107,6 +112,7 @@ impl Task {
             stage: Stage::Blocked,
             unblocked_at: None,
             ready_at: 0,
+            lined_up_at: 0,
             due_at: 0,
             rank: None,
             asked: false,
@@ -119,11 +125,18 @@ impl Task {
             alive_at: 0,
             alive_before: 0,
             aborted: None,
+            start: 0,
             cancelled: false,
             expired: false,
             owner: None,
             items: Vec::new(),
         }
+    }
+
+    /// The class it waits in, or the like of which it runs in.
+    fn class(&self) -> Option<usize> {
+        let first = self.facts.batch.filter(|_| self.attempts == 0);
+        first.or(self.facts.class(self.agent))
     }
 
     fn over(&self) -> Option<(Status, Reason)> {
@@ -148,7 +161,9 @@ enum Halt {
 pub(crate) struct Model {
     now: i64,
     slots: u32,
-    agents: Vec<u32>,
+    agents: Vec<AgentLimits>,
+    /// When attempts of each agent have started.
+    log: Vec<Vec<i64>>,
     classes: Vec<ClassLimits>,
     deadline: Option<i64>,
     budget: Budget,
@@ -192,7 +207,7 @@ impl Model {
     pub(crate) fn new(plan: &Plan, submission: &Submission, slots: u32, now: i64) -> Self {
         let classes = submission.classes.clone();
         let tasks = (0..plan.tasks.len() as u32)
-            .map(|task| Task::new(Facts::planned(plan, TaskIx(task), &classes, now)))
+            .map(|task| Task::new(Facts::planned(plan, TaskIx(task), submission, now)))
             .collect();
         Self {
             now,
@@ -200,8 +215,12 @@ impl Model {
             agents: plan
                 .agents
                 .iter()
-                .map(|agent| agent.max_concurrency.unwrap_or(u32::MAX))
+                .map(|agent| AgentLimits {
+                    concurrency: agent.max_concurrency.unwrap_or(u32::MAX),
+                    rate: agent.rate_limit,
+                })
                 .collect(),
+            log: vec![Vec::new(); plan.agents.len()],
             classes,
             deadline: plan.deadline.map(|deadline| facts::moment(deadline, now)),
             budget: plan.budget,
@@ -228,12 +247,12 @@ impl Model {
         ensure!(!self.ended, "a step after the end");
         let gap = now - self.now;
         self.now = now;
-        if let [Event::Recovered] = events {
-            return self.recover(gap, actions);
-        }
         self.step = Step { tasks: self.tasks.len(), ..Step::default() };
         for task in &mut self.tasks {
             task.alive_before = task.alive_at;
+        }
+        if let [Event::Recovered] = events {
+            return self.recover(gap, actions);
         }
         for event in events {
             self.event(event);

@@ -226,6 +226,9 @@ impl World {
                 self.note(at, Happening::Event(Event::Answered { task, accepted }));
             }
             Action::Start { task, resume, .. } => self.attempt(now, task, resume),
+            Action::StartBatch { ref members } => {
+                members.iter().for_each(|member| self.attempt(now, member.task, false));
+            }
             Action::Abort { task, .. } => {
                 if self.recovering {
                     // There is nothing left of it but the duty to say so.

@@ -3,6 +3,7 @@
 
 mod additions;
 mod approvals;
+mod batching;
 mod cache;
 mod control;
 mod fan_out;
@@ -23,14 +24,16 @@ use consort_plugin_host::EmbeddedPlugin;
 use consort_plugin_host::egress::Secret;
 use serde_json::{Map, Value, json};
 
-/// The default plugins and the scripted adapter.
+/// The default plugins, the scripted adapter, and one that does not batch.
 static PLUGINS: LazyLock<Vec<EmbeddedPlugin>> = LazyLock::new(|| {
     let defaults = consort_default_plugins::DEFAULT_PLUGINS.iter();
     let mut plugins: Vec<EmbeddedPlugin> = defaults
         .map(|&(name, digest, component)| EmbeddedPlugin { name, digest, component })
         .collect();
-    let (component, digest) = consort_tests::guests::component("scripted");
-    plugins.push(EmbeddedPlugin { name: "scripted", digest, component });
+    for name in ["scripted", "relay"] {
+        let (component, digest) = consort_tests::guests::component(name);
+        plugins.push(EmbeddedPlugin { name, digest, component });
+    }
     plugins
 });
 
@@ -292,7 +295,13 @@ tasks: [{task_id: a, description: ask}, {task_id: c, description: '{{ inputs.x }
 async fn metrics_of_plugins_are_summed_up() {
     let report = run("[{task_id: a, description: count}, {task_id: b, description: count}]").await;
     let metrics = serde_json::to_value(&report.metrics).unwrap();
-    assert_eq!(metrics["plugins"], json!({"scripted.answers": {"kind": "counter", "value": 4}}));
+    assert_eq!(
+        metrics["plugins"],
+        json!({
+            "scripted.answers": {"kind": "counter", "value": 4},
+            "scripted.calls": {"kind": "counter", "value": 2},
+        })
+    );
     assert_eq!(metrics["tasks"], json!({"succeeded": 2}));
 }
 

@@ -15,6 +15,7 @@ macro_rules! assert_tests_exist {
 }
 
 mod answers;
+mod batches;
 mod compilation;
 mod compute;
 mod files;

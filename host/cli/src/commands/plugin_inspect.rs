@@ -55,6 +55,8 @@ struct Found {
     outside: Outside,
     /// The export that is its contract.
     contract: Option<String>,
+    /// Whether it takes several tasks in one call.
+    batches: bool,
 }
 
 fn find(catalog: &Catalog, reference: &str) -> Result<Found, LoadError> {
@@ -81,12 +83,15 @@ fn find(catalog: &Catalog, reference: &str) -> Result<Found, LoadError> {
     };
     let outside = outside(&bytes)
         .map_err(|reason| LoadError::NotAComponent { plugin: reference.to_owned(), reason })?;
-    let contract = outside.exports.iter().find(|export| export.starts_with("consort:")).cloned();
-    Ok(Found { listing, outside, contract })
+    let is_batch = |export: &str| export.starts_with("consort:agent-adapter/batch@");
+    let mut contracts = outside.exports.iter().filter(|export| export.starts_with("consort:"));
+    let contract = contracts.clone().find(|export| !is_batch(export)).cloned();
+    let batches = contracts.any(|export| is_batch(export));
+    Ok(Found { listing, outside, contract, batches })
 }
 
 fn as_json(found: &Found) -> Value {
-    let Found { listing, outside, contract } = found;
+    let Found { listing, outside, contract, batches } = found;
     json!({
         "name": listing.name,
         "version": listing.version,
@@ -96,6 +101,7 @@ fn as_json(found: &Found) -> Value {
         "size": listing.size,
         "from": listing.origin.to_string(),
         "contract": contract,
+        "batches": batches,
         "imports": outside.imports,
         "exports": outside.exports,
         "capabilities": listing.manifest.capabilities,
@@ -109,7 +115,7 @@ fn describe(found: &Found) -> String {
 }
 
 fn write_description(found: &Found) -> Result<String, std::fmt::Error> {
-    let Found { listing, outside, contract } = found;
+    let Found { listing, outside, contract, batches } = found;
     let manifest = &listing.manifest;
     let mut out = String::new();
     writeln!(out, "{} {}  {}", listing.name, listing.version, listing.kind)?;
@@ -121,6 +127,9 @@ fn write_description(found: &Found) -> Result<String, std::fmt::Error> {
     writeln!(out, "size      {} bytes", listing.size)?;
     writeln!(out, "from      {}", listing.origin)?;
     writeln!(out, "contract  {}", contract.as_deref().unwrap_or("none"))?;
+    if *batches {
+        writeln!(out, "batches   several tasks in one call")?;
+    }
     write_list(&mut out, "imports", &outside.imports)?;
     let others = outside.exports.iter().filter(|export| Some(*export) != contract.as_ref());
     write_list(&mut out, "other exports", &others.cloned().collect::<Vec<_>>())?;

@@ -153,3 +153,11 @@ fn equal_tasks_share_a_result() {
     let output = |id: &str| report["tasks"][id]["output"].clone();
     assert_eq!(output("summary"), output("again"));
 }
+
+#[test]
+fn similar_tasks_start_together_and_end_each_by_itself() {
+    let report = run(&["13-batching.yaml"]);
+    assert_eq!(report["metrics"]["tasks"]["succeeded"], 9);
+    let read = report["tasks"]["read"]["output"].as_array().expect("a list");
+    assert_eq!((read.len(), &read[5]), (6, &serde_json::json!("Sentence 5: It was late.")));
+}

@@ -10,6 +10,7 @@ fn a_plugin_shows_what_it_is_and_what_it_asks_for() {
     assert_eq!(shown["name"], "openai");
     assert_eq!(shown["kind"], "adapter");
     assert_eq!(shown["contract"], "consort:agent-adapter/adapter@0.1.0");
+    assert_eq!(shown["batches"], false);
     assert_eq!(shown["capabilities"]["http"][0], "endpoint");
     assert!(shown["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
     assert!(shown["config_schema"]["properties"]["model"].is_object());
@@ -27,6 +28,8 @@ fn people_read_the_same() {
     for part in [
         "echo 0.1.0  adapter",
         "digest    sha256:",
+        "contract  consort:agent-adapter/adapter@0.1.0\nbatches   several tasks in one call\n",
+        "other exports\n  consort:agent-adapter/batch@0.1.0",
         "network\n  none",
         "fuel 1000000000 units",
         "\"type\": \"object\"",

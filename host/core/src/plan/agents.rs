@@ -6,9 +6,14 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::{Agent, AgentIx, Known, TransformerUse};
+use super::fields::At;
+use super::{Agent, AgentIx, Batching, Known, TransformerUse, fields};
 use crate::problem::Problem;
-use crate::spec::{AgentDoc, Findings, TransformDoc, brief};
+use crate::rate::Rate;
+use crate::spec::{
+    AgentDoc, BatchDoc, BatchLimitsDoc, DurationDoc, Findings, RateDoc, RateLimitDoc, TransformDoc,
+    brief,
+};
 
 /// The agents of a workflow.
 pub(super) struct Agents<'d> {
@@ -40,13 +45,7 @@ impl<'d> Agents<'d> {
                     .hint("'consort plugin list' shows those installed");
                 findings.push_near(problem, adapter, known.adapters.iter().map(String::as_str));
             }
-            if agent.max_concurrency == Some(0) {
-                let message = "an agent without room for one attempt never works";
-                findings.push(
-                    Problem::error("out-of-range", at("max_concurrency"), message)
-                        .hint("give a number from 1, or leave it out"),
-                );
-            }
+            throttle(agent, &at, findings);
         }
         Self {
             known,
@@ -104,11 +103,16 @@ impl<'d> Agents<'d> {
                 config: Map::new(),
                 limits: Map::new(),
                 max_concurrency: None,
+                rate_limit: None,
+                batch: None,
             })
         };
         let doc = self.document.get(name).or_else(|| self.known.agents.get(name)).cloned();
         let doc = doc.or_else(implicit)?;
         let number = AgentIx(self.used.len() as u32);
+        // What is wrong with it has been said where it is defined.
+        let Throttle { rate_limit, batch } =
+            throttle(&doc, &|_| String::new(), &mut Findings::default());
         self.used.push(Agent {
             name: Arc::from(name),
             adapter: doc.adapter,
@@ -116,6 +120,8 @@ impl<'d> Agents<'d> {
             config: doc.config,
             limits: doc.limits,
             max_concurrency: doc.max_concurrency,
+            rate_limit,
+            batch,
         });
         self.alone.push([number].into());
         Some(number)
@@ -161,6 +167,61 @@ impl<'d> Agents<'d> {
             );
         }
         self.used
+    }
+}
+
+/// Checks what agents of a host's configuration say about how much they do.
+pub fn check_agents(agents: &BTreeMap<String, AgentDoc>) -> Vec<Problem> {
+    let mut findings = Findings::default();
+    for (name, agent) in agents {
+        throttle(agent, &|field| format!("agents.{}.{field}", brief(name)), &mut findings);
+    }
+    findings.into_problems()
+}
+
+/// How an agent's attempts are held back.
+struct Throttle {
+    rate_limit: Option<Rate>,
+    batch: Option<Batching>,
+}
+
+fn throttle(doc: &AgentDoc, at: At<'_>, findings: &mut Findings) -> Throttle {
+    if doc.max_concurrency == Some(0) {
+        let message = "an agent without room for one attempt never works";
+        findings.push(
+            Problem::error("out-of-range", at("max_concurrency"), message)
+                .hint("give a number from 1, or leave it out"),
+        );
+    }
+    Throttle {
+        rate_limit: doc.rate_limit.as_ref().and_then(|doc| fields::rate(doc, at, findings)),
+        batch: doc.batch.as_ref().and_then(|doc| fields::batching(doc, at, findings)),
+    }
+}
+
+impl From<&Agent> for AgentDoc {
+    fn from(agent: &Agent) -> Self {
+        let seconds = |millis: u64| DurationDoc::Seconds(millis as f64 / 1_000.0);
+        Self {
+            adapter: agent.adapter.clone(),
+            url: agent.url.as_ref().map(ToString::to_string),
+            config: agent.config.clone(),
+            limits: agent.limits.clone(),
+            max_concurrency: agent.max_concurrency,
+            rate_limit: agent.rate_limit.map(|rate| {
+                RateDoc::Limits(RateLimitDoc {
+                    attempts: rate.attempts.into(),
+                    per: seconds(rate.per),
+                    burst: Some(rate.burst.into()),
+                })
+            }),
+            batch: agent.batch.map(|batching| {
+                BatchDoc::Limits(BatchLimitsDoc {
+                    max: Some(batching.max.into()),
+                    linger: Some(seconds(batching.linger)),
+                })
+            }),
+        }
     }
 }
 

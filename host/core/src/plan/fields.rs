@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Budget, Deadline, Resources};
+use super::{Batching, Budget, Deadline, Resources};
 use crate::problem::Problem;
+use crate::rate::Rate;
 use crate::retry::{Backoff, RetryPolicy};
-use crate::spec::limits::{MAX_NAME, MAX_SECONDS};
+use crate::spec::limits::{MAX_BATCH, MAX_NAME, MAX_SECONDS};
 use crate::spec::{
-    BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, ResourcesDoc, RetryDoc, brief,
+    BatchDoc, BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, RateDoc, ResourcesDoc,
+    RetryDoc, brief,
 };
 
 /// Where a field stands, spelled out only if there is something to report:
@@ -210,6 +212,69 @@ pub(super) fn resources(doc: &ResourcesDoc, at: At<'_>, findings: &mut Findings)
         ));
     }
     resources
+}
+
+/// A rate as its author wrote it; `at` is the agent's.
+pub(super) fn rate(doc: &RateDoc, at: At<'_>, findings: &mut Findings) -> Option<Rate> {
+    let doc = match doc {
+        RateDoc::Limits(doc) => doc,
+        RateDoc::Text(text) => return rate_of_text(text, || at("rate_limit"), findings),
+    };
+    let attempts = count(doc.attempts, || at("rate_limit.attempts"), findings);
+    let per = duration(&doc.per, || at("rate_limit.per"), findings)?;
+    if per == 0 {
+        let message = "a rate needs a time, and 0 is none";
+        let hint = "give the seconds or a duration, such as 1m";
+        findings.push(out_of_range(at("rate_limit.per"), message.to_owned(), hint));
+        return None;
+    }
+    let even = Rate::even(attempts, per);
+    let burst = doc.burst.map(|burst| count(burst, || at("rate_limit.burst"), findings));
+    Some(Rate { burst: burst.unwrap_or(even.burst), ..even })
+}
+
+/// A rate such as `10/s`.
+fn rate_of_text(text: &str, at: impl Fn() -> String, findings: &mut Findings) -> Option<Rate> {
+    let parts = text.split_once('/').map(|(attempts, unit)| (attempts.trim(), unit.trim()));
+    let per = parts.and_then(|(_, unit)| match unit {
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    });
+    let attempts = parts.and_then(|(attempts, _)| attempts.parse::<u64>().ok());
+    let (Some(attempts), Some(per)) = (attempts, per) else {
+        let message = format!("'{}' is not a rate", brief(text));
+        findings.push(Problem::error("bad-rate", at(), message).hint(
+            "write attempts per second, minute, hour or day (10/s, 600/m, 1000/h, 5000/d), \
+             or {attempts, per, burst}",
+        ));
+        return None;
+    };
+    Some(Rate::even(count(attempts, at, findings), per))
+}
+
+/// How similar tasks are started together; `at` is the agent's.
+pub(super) fn batching(doc: &BatchDoc, at: At<'_>, findings: &mut Findings) -> Option<Batching> {
+    let doc = match doc {
+        BatchDoc::Switch(on) => return on.then(Batching::default),
+        BatchDoc::Limits(doc) => doc,
+    };
+    let mut batching = Batching::default();
+    match doc.max {
+        None => {}
+        Some(max @ 1..=MAX_BATCH) => batching.max = max as u32,
+        Some(max) => findings.push(out_of_range(
+            at("batch.max"),
+            format!("{max} is not a number of tasks to start together"),
+            "give a number from 1 to 1000",
+        )),
+    }
+    if let Some(linger) = &doc.linger {
+        batching.linger = duration(linger, || at("batch.linger"), findings).unwrap_or_default();
+    }
+    Some(batching)
 }
 
 pub(super) fn budget(doc: &BudgetDoc, findings: &mut Findings) -> Budget {

@@ -227,6 +227,7 @@ fn not_of_groups(doc: &TaskDoc<'_>) -> impl Iterator<Item = &'static str> {
         ("for_each", doc.for_each.is_some()),
         ("resources", doc.resources.is_some()),
         ("cache", doc.cache.is_some()),
+        ("batch", doc.batch.is_some()),
         ("expected_duration", doc.expected_duration.is_some()),
     ];
     fields.into_iter().filter_map(|(field, given)| given.then_some(field))
@@ -242,6 +243,7 @@ fn not_of_approvals(doc: &TaskDoc<'_>) -> impl Iterator<Item = &'static str> {
         ("retry_policy", doc.retry_policy.is_some()),
         ("resources", doc.resources.is_some()),
         ("cache", doc.cache.is_some()),
+        ("batch", doc.batch.is_some()),
     ];
     fields.into_iter().filter_map(|(field, given)| given.then_some(field))
 }

@@ -143,6 +143,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             for_each: self.for_each(place, findings),
             cache: self.cache(place, findings),
             schema: doc.schema.as_ref().map(|schema| Value::Object(schema.0.clone())),
+            batch: doc.batch,
         }
     }
 
@@ -286,6 +287,7 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         max_parallel: None,
         resources: None,
         cache: None,
+        batch: None,
         on_failure: None,
         expected_duration: None,
         steps: None,

@@ -42,6 +42,13 @@ pub enum Action {
         /// the run's deadline.
         deadline: i64,
     },
+    /// Start the first attempt at each of several similar tasks, by its first
+    /// agent, as one call where that is possible. Each is an attempt of its own:
+    /// it may be stopped alone, and gets one end.
+    StartBatch {
+        /// The tasks, best first; at least two.
+        members: Vec<Member>,
+    },
     /// Stop a running attempt; its end must still be reported.
     Abort {
         /// The task.
@@ -119,6 +126,15 @@ pub enum Action {
         /// Why.
         reason: RunReason,
     },
+}
+
+/// One of the tasks that are started together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The task.
+    pub task: TaskIx,
+    /// As in [`Action::Start`].
+    pub deadline: i64,
 }
 
 /// What a task may be too slow for.

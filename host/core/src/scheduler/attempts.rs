@@ -2,10 +2,25 @@
 
 use super::*;
 use crate::retry::random;
-use queue::Admit;
+use queue::{Admit, Popped};
 
 /// Milliseconds until the first `resume`, at the least.
 const MIN_POLL: u64 = 100;
+
+/// An attempt that begins or goes on, as [`Action::Start`] says it.
+pub(super) struct Begun {
+    agent: u32,
+    attempt: u32,
+    resume: bool,
+    pub(super) deadline: i64,
+}
+
+impl Begun {
+    pub(super) fn start(self, task: TaskIx) -> Action {
+        let Self { agent, attempt, resume, deadline } = self;
+        Action::Start { task, agent, attempt, resume, deadline }
+    }
+}
 
 impl Scheduler {
     /// Starts the best ready tasks while there is room.
@@ -18,12 +33,21 @@ impl Scheduler {
         loop {
             let tasks = &self.tasks;
             let stands = |task: TaskIx, entry| tasks[task.index()].entry == entry;
-            let Some(task) = self.queue.pop(admit, stands) else { return };
-            self.start(now, task, actions);
+            match self.queue.pop(admit, stands) {
+                None => return,
+                Some(Popped::One(task)) => {
+                    let begun = self.begin(now, task);
+                    actions.push(begun.start(task));
+                }
+                Some(Popped::Group(class, tasks)) => {
+                    self.start_batch(now, class, tasks, actions);
+                }
+            }
         }
     }
 
-    fn start(&mut self, now: i64, task: TaskIx, actions: &mut Vec<Action>) {
+    /// Begins an attempt, or goes on with one, that has been given its room.
+    pub(super) fn begin(&mut self, now: i64, task: TaskIx) -> Begun {
         self.running += 1;
         self.tasks[task.index()].entry = 0;
         self.set_state(task, State::Running);
@@ -36,28 +60,26 @@ impl Scheduler {
             life.attempts += 1;
             life.deadline = now.saturating_add_unsigned(timeout);
         }
-        self.order_start(task, actions);
+        self.order(task)
     }
 
-    /// Asks for the attempt of a running task to be made.
-    pub(super) fn order_start(&mut self, task: TaskIx, actions: &mut Vec<Action>) {
+    /// What a running attempt is asked for with.
+    pub(super) fn order(&mut self, task: TaskIx) -> Begun {
         self.arm(task);
         let life = &self.tasks[task.index()];
         let (agent, attempt, resume, own) =
             (life.agent, life.attempts, life.resumed, life.deadline);
         let limit = self.final_limit(task).map(|(at, _)| at);
         let deadline = limit.into_iter().chain(self.deadline).fold(own, i64::min);
-        actions.push(Action::Start { task, agent, attempt, resume, deadline });
+        Begun { agent, attempt, resume, deadline }
     }
 
     pub(super) fn ended(&mut self, now: i64, task: TaskIx, end: End, actions: &mut Vec<Action>) {
         if self.state(task) != State::Running {
             return;
         }
-        let life = &mut self.tasks[task.index()];
-        self.queue.release(self.rules[task.index()].work.agents()[life.agent as usize]);
-        self.running -= 1;
-        let stop = life.stop.take();
+        self.give_back(task);
+        let stop = self.tasks[task.index()].stop.take();
         if let (End::Pending { .. } | End::Asked, Some(why)) = (end, stop) {
             // It was told to stop just when it left its work to the agent.
             actions.push(Action::CancelRemote { task, why });

@@ -21,8 +21,8 @@
 //! * `additions`: tasks for the live run.
 //! * `progress`: what the end of one task means for others.
 //! * `fan_out`: a task that is done for items.
-//! * `scores`, `queue`: who of those that are ready is next.
-//! * `attempts`: start, end, and another try.
+//! * `scores`, `queue`, `groups`: who of those that are ready is next.
+//! * `attempts`, `batches`: start, end, and another try.
 //! * `limits`, `timers`: what is due when.
 //! * `stop`: what ends before its time.
 //! * `recovery`: what is asked again of an engine that was gone.
@@ -34,8 +34,10 @@
 mod action;
 mod additions;
 mod attempts;
+mod batches;
 mod event;
 mod fan_out;
+mod groups;
 mod limits;
 mod progress;
 mod queue;
@@ -47,13 +49,15 @@ mod timers;
 
 use std::collections::VecDeque;
 
-pub use action::{Action, Park, Reason, RunReason, State, Status, Stop, Timeout};
+pub use action::{Action, Member, Park, Reason, RunReason, State, Status, Stop, Timeout};
 pub use event::{Addition, Decision, End, Event, NewTask, Retry, Scope};
-pub use rules::{ClassIx, ClassLimits, Doer, Facts, Submission, TaskRules, moment};
+pub use rules::{AgentLimits, ClassIx, ClassLimits, Doer, Facts, Submission, TaskRules, moment};
 
 use crate::graph::{Additions, DependencyGraph, TaskIx};
 pub use crate::graph::{Conflict, Wanted};
 use crate::plan::Budget;
+use attempts::Begun;
+use batches::Batches;
 use fan_out::Fan;
 use queue::ReadyQueue;
 use scores::Scores;
@@ -80,6 +84,7 @@ pub struct Scheduler {
     additions: Additions<TaskRules>,
     scores: Scores,
     queue: ReadyQueue,
+    batches: Batches,
     timers: Timers,
     /// When the run must be over.
     deadline: Option<i64>,
@@ -127,6 +132,8 @@ struct TaskLife {
     attempts: u32,
     /// The fan-out it has or is an item of, an index.
     fan: Option<u32>,
+    /// The batch that its running attempt is a member of.
+    batch: Option<u32>,
     /// Why it is finished, once it is.
     reason: Option<Reason>,
     /// The current attempt, or all items, were told to stop.
@@ -155,6 +162,7 @@ impl TaskLife {
         tries: 0,
         attempts: 0,
         fan: None,
+        batch: None,
         reason: None,
         stop: None,
         resume: false,
@@ -179,6 +187,7 @@ impl Scheduler {
             additions: Additions::new(crate::plan::ConflictRule::Reject),
             scores: Scores::default(),
             queue: ReadyQueue::default(),
+            batches: Batches::default(),
             timers: Timers::default(),
             deadline: None,
             budget: Budget::default(),
@@ -208,6 +217,7 @@ impl Scheduler {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
+        self.queue.advance(now);
         for event in events {
             self.take(now, event, actions);
             self.settle(now, actions);
@@ -253,7 +263,7 @@ impl Scheduler {
         self.unfinished = tasks.len() as u32;
         self.tasks = vec![TaskLife::NEW; tasks.len()];
         self.timers.grow(tasks.len());
-        self.queue = ReadyQueue::new(self.settings.slots, &agents, &classes);
+        self.queue = ReadyQueue::new(now, self.settings.slots, &agents, &classes);
         self.additions = Additions::new(on_conflict);
         self.rules = tasks;
         self.graph = graph;
@@ -271,8 +281,10 @@ impl Scheduler {
     /// When to send [`Event::Timer`] at the latest, milliseconds since the
     /// epoch.
     pub fn next_timer(&self) -> Option<i64> {
-        let run = self.deadline.filter(|_| self.phase == Phase::Live && self.halt.is_none());
-        self.timers.next().into_iter().chain(run).min()
+        let live = self.phase == Phase::Live;
+        let run = self.deadline.filter(|_| live && self.halt.is_none());
+        let room = self.queue.next_wake().filter(|_| live);
+        self.timers.next().into_iter().chain(run).chain(room).min()
     }
 
     /// How many tasks there are, items and additions included.
@@ -293,6 +305,17 @@ impl Scheduler {
     /// When a ready task became ready, milliseconds since the epoch.
     pub fn ready_at(&self, task: TaskIx) -> i64 {
         self.tasks[task.index()].ready_at
+    }
+
+    /// When the rate of its agent lets a ready task start, milliseconds since the
+    /// epoch; none if that is not what it waits for.
+    pub fn allowed_at(&self, task: TaskIx) -> Option<i64> {
+        match self.tasks[task.index()] {
+            TaskLife { state: State::Ready(class), resume: false, .. } => {
+                self.queue.allowed_at(class)
+            }
+            _ => None,
+        }
     }
 
     /// The attempt a ready task would start, over all agents, from 1.

@@ -79,8 +79,9 @@ impl Scheduler {
         let life = &mut self.tasks[task.index()];
         if let State::Ready(class) = std::mem::replace(&mut life.state, state) {
             self.ready -= 1;
-            if std::mem::take(&mut life.entry) != 0 {
-                self.queue.withdraw(class);
+            let entry = std::mem::take(&mut life.entry);
+            if entry != 0 {
+                self.queue.withdraw(class, self.rules[task.index()].facts.kind, entry);
             }
         }
         self.ready += u32::from(matches!(state, State::Ready(_)));

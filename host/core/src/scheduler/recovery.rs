@@ -31,7 +31,9 @@ impl Scheduler {
                     true => life.deadline.saturating_add(gap),
                     false => now.saturating_add_unsigned(timeout),
                 };
-                self.order_start(task, actions);
+                // One of several that were started together is begun by itself.
+                let begun = self.order(task);
+                actions.push(begun.start(task));
             }
             State::Ready(_) => {
                 life.ready_at = life.ready_at.saturating_add(gap);

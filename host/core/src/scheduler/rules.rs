@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::graph::{DependencyGraph, TaskIx};
-use crate::plan::{AgentIx, Budget, ConflictRule, Deadline, OnFailure, Plan, Task, Timeouts, Work};
+use crate::plan::{
+    Agent, AgentIx, Batching, Budget, ConflictRule, Deadline, OnFailure, Plan, Task, Timeouts, Work,
+};
+use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 
 /// A *resource class*: ready tasks that compete for the same capacity, that is
@@ -20,6 +23,26 @@ pub struct ClassLimits {
     pub agent: u32,
     /// Of the run's slots, this many; at least one and at most all of them.
     pub slots: u32,
+    /// Tasks of the same [`Facts::kind`] are started together, which takes no
+    /// more than one attempt does.
+    pub batching: Option<Batching>,
+}
+
+/// What bounds the attempts of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentLimits {
+    /// How many may run at once; `u32::MAX` for no limit.
+    pub concurrency: u32,
+    /// How often they may start. Going on with one does not count, and those
+    /// that start together count as one.
+    pub rate: Option<Rate>,
+}
+
+impl Default for AgentLimits {
+    /// No limits.
+    fn default() -> Self {
+        Self { concurrency: u32::MAX, rate: None }
+    }
 }
 
 /// The tasks of a run, ready to be scheduled.
@@ -29,11 +52,11 @@ pub struct Submission {
     pub graph: DependencyGraph,
     /// One entry for each task of the graph.
     pub tasks: Vec<TaskRules>,
-    /// For each agent, how many attempts may run at once; `u32::MAX` for no
-    /// limit.
-    pub agents: Vec<u32>,
+    /// What bounds each agent.
+    pub agents: Vec<AgentLimits>,
     /// The classes; a [`ClassIx`] is an index into this. Class n is agent n
-    /// with one slot, for each agent; other numbers of slots come after.
+    /// with one slot and nothing started together, for each agent; others come
+    /// after.
     pub classes: Vec<ClassLimits>,
     /// When the run must be over, milliseconds since the epoch.
     pub deadline: Option<i64>,
@@ -48,6 +71,9 @@ pub struct Submission {
 pub struct TaskRules {
     /// Who does it.
     pub work: Doer,
+    /// The class of its first attempt, if that may be started together with
+    /// others; like that of its first agent but for the batching.
+    pub batch: Option<ClassIx>,
     /// Whether it has a `when` or a `for_each`, which are asked about when its
     /// dependencies are finished.
     pub decide: bool,
@@ -112,7 +138,7 @@ impl Submission {
     pub fn new(plan: &Plan, now: i64) -> (Self, Vec<Arc<str>>) {
         let mut names: Vec<_> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
         let mut kinds: HashMap<&str, u32> = HashMap::new();
-        let mut classes = Classes::new(plan.agents.len() as u32);
+        let mut classes = Classes::new(&plan.agents);
         let remaining = plan.remaining_paths();
         let depths = plan.graph.depths(&plan.order);
         let mut tasks = Vec::with_capacity(plan.tasks.len());
@@ -130,10 +156,14 @@ impl Submission {
                 dependents: plan.graph.dependents(TaskIx(index as u32)).count() as u32,
                 depth: depths[index],
             };
-            tasks.push(TaskRules::new(task, facts, |agent, slots| classes.find(agent, slots)));
+            let rules = TaskRules::new(task, &plan.agents, facts, |wanted| classes.find(wanted));
+            tasks.push(rules);
         }
-        let agents =
-            plan.agents.iter().map(|agent| agent.max_concurrency.unwrap_or(u32::MAX)).collect();
+        let agents = plan.agents.iter().map(|agent| AgentLimits {
+            concurrency: agent.max_concurrency.unwrap_or(u32::MAX),
+            rate: agent.rate_limit,
+        });
+        let agents = agents.collect();
         let submission = Self {
             graph: plan.graph.clone(),
             tasks,
@@ -148,19 +178,46 @@ impl Submission {
 }
 
 impl TaskRules {
-    /// The rules of one task. `class` finds the class of an agent's attempts
-    /// that take so many slots.
-    pub fn new(task: &Task, facts: Facts, mut class: impl FnMut(AgentIx, u32) -> ClassIx) -> Self {
+    /// The rules of one task. `class` finds the class of those limits, which may
+    /// be missing only if it is one that starts tasks together: then this task
+    /// is not.
+    ///
+    /// # Panics
+    ///
+    /// If there is no class for one of its agents.
+    pub fn new(
+        task: &Task,
+        agents: &[Agent],
+        facts: Facts,
+        mut class: impl FnMut(ClassLimits) -> Option<ClassIx>,
+    ) -> Self {
         let settings = &task.settings;
         let slots = settings.resources.slots.unwrap_or(1).max(1);
+        let mut alone = |agent: &AgentIx| {
+            class(ClassLimits { agent: agent.0, slots, batching: None })
+                .expect("there is a class for every agent of a task")
+        };
+        let work = match &task.work {
+            Work::Agents(agents) => Doer::Agents(agents.iter().map(&mut alone).collect()),
+            Work::Join => Doer::Join,
+            Work::Approval => Doer::Person,
+        };
+        let first = match &task.work {
+            Work::Agents(agents) => agents.first(),
+            Work::Join | Work::Approval => None,
+        };
+        let batch = first.and_then(|first| {
+            let own = agents[first.0 as usize].batch;
+            let batching = match settings.batch {
+                None => own?,
+                Some(true) => own.unwrap_or_default(),
+                Some(false) => return None,
+            };
+            class(ClassLimits { agent: first.0, slots, batching: Some(batching) })
+        });
         Self {
-            work: match &task.work {
-                Work::Agents(agents) => {
-                    Doer::Agents(agents.iter().map(|agent| class(*agent, slots)).collect())
-                }
-                Work::Join => Doer::Join,
-                Work::Approval => Doer::Person,
-            },
+            work,
+            batch,
             decide: settings.when.is_some() || settings.for_each.is_some(),
             max_parallel: settings
                 .for_each
@@ -178,24 +235,35 @@ impl TaskRules {
 /// The classes of a submission while it is being made.
 struct Classes {
     limits: Vec<ClassLimits>,
-    /// Those of more than one slot.
-    shapes: BTreeMap<(AgentIx, u32), ClassIx>,
+    /// Those that are not of one slot and nothing started together, by agent,
+    /// slots and whether tasks are started together: how is the agent's to say.
+    shapes: BTreeMap<(u32, u32, bool), ClassIx>,
 }
 
 impl Classes {
-    fn new(agents: u32) -> Self {
-        let limits = (0..agents).map(|agent| ClassLimits { agent, slots: 1 }).collect();
-        Self { limits, shapes: BTreeMap::new() }
+    /// One for each agent, and one more for each that starts tasks together: not
+    /// every task that is added to a run later has one like it in the plan.
+    fn new(agents: &[Agent]) -> Self {
+        let alone = |agent| ClassLimits { agent, slots: 1, batching: None };
+        let limits = (0..agents.len() as u32).map(alone).collect();
+        let mut classes = Self { limits, shapes: BTreeMap::new() };
+        for (agent, batching) in agents.iter().enumerate().map(|(n, agent)| (n, agent.batch)) {
+            if batching.is_some() {
+                classes.find(ClassLimits { agent: agent as u32, slots: 1, batching });
+            }
+        }
+        classes
     }
 
-    fn find(&mut self, agent: AgentIx, slots: u32) -> ClassIx {
-        if slots == 1 {
-            return ClassIx(agent.0);
+    fn find(&mut self, wanted: ClassLimits) -> Option<ClassIx> {
+        let ClassLimits { agent, slots, batching } = wanted;
+        if slots == 1 && batching.is_none() {
+            return Some(ClassIx(agent));
         }
-        *self.shapes.entry((agent, slots)).or_insert_with(|| {
-            self.limits.push(ClassLimits { agent: agent.0, slots });
+        Some(*self.shapes.entry((agent, slots, batching.is_some())).or_insert_with(|| {
+            self.limits.push(wanted);
             ClassIx(self.limits.len() as u32 - 1)
-        })
+        }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! How good it is to start a ready task now, as a prioritizer sees it.
 
 use super::*;
+use queue::Newcomer;
 
 /// What is being found out about ready tasks.
 #[derive(Debug, Clone, Default)]
@@ -22,13 +23,18 @@ impl Scheduler {
     /// Puts a task in line: at once if it goes on with an attempt, and else
     /// when its score is known.
     pub(super) fn make_ready(&mut self, now: i64, task: TaskIx) {
+        let rules = &self.rules[task.index()];
         let life = &mut self.tasks[task.index()];
-        let class = self.rules[task.index()].work.agents()[life.agent as usize];
+        let class = match rules.batch {
+            // What has failed is tried again by itself.
+            Some(class) if life.attempts == 0 => class,
+            _ => rules.work.agents()[life.agent as usize],
+        };
         life.ready_at = now;
         let resume = life.resume;
         self.set_state(task, State::Ready(class));
         if resume {
-            self.tasks[task.index()].entry = self.queue.push(class, task, 0.0, true);
+            self.line_up(class, task, 0.0);
         } else {
             self.scores.waiting.push(task);
         }
@@ -62,7 +68,7 @@ impl Scheduler {
         let usable =
             scores.filter(|s| s.len() == tasks.len() && !s.iter().any(|score| score.is_nan()));
         for (n, task) in tasks.into_iter().enumerate() {
-            let life = &mut self.tasks[task.index()];
+            let life = &self.tasks[task.index()];
             let State::Ready(class) = life.state else { continue };
             if life.resume {
                 continue;
@@ -71,7 +77,14 @@ impl Scheduler {
                 Some(scores) => scores[n],
                 None => f64::from(self.rules[task.index()].facts.priority),
             };
-            life.entry = self.queue.push(class, task, score, false);
+            self.line_up(class, task, score);
         }
+    }
+
+    fn line_up(&mut self, class: ClassIx, task: TaskIx, score: f64) {
+        let kind = self.rules[task.index()].facts.kind;
+        let life = &mut self.tasks[task.index()];
+        let new = Newcomer { task, kind, score, resume: life.resume, since: life.ready_at };
+        life.entry = self.queue.push(class, new);
     }
 }

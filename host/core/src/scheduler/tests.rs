@@ -13,10 +13,12 @@
 
 mod additions;
 mod attempts;
+mod batches;
 mod decisions;
 mod limits;
 mod properties;
 mod queue;
+mod rates;
 mod recovery;
 mod script;
 mod stopping;

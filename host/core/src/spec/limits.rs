@@ -49,6 +49,9 @@ pub const MAX_IMPLIED_EDGES: usize = 2_000_000;
 /// Seconds of any span: a year.
 pub const MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
+/// Tasks that are started together.
+pub const MAX_BATCH: u64 = 1_000;
+
 /// Problems that are reported; the rest is only counted.
 pub const MAX_PROBLEMS: usize = 1_000;
 

@@ -13,6 +13,7 @@
 //! * [`limits`]: what a document may hold at most.
 //! * [`schema()`]: all that as a JSON Schema.
 
+mod agent;
 mod describe;
 mod findings;
 mod forms;
@@ -26,6 +27,7 @@ mod task;
 mod text;
 mod workflow;
 
+pub use agent::{AgentDoc, BatchDoc, BatchLimitsDoc, RateDoc, RateLimitDoc};
 pub(crate) use findings::{Findings, brief, near};
 pub use free::{Free, FreeObject};
 pub use parse::{Format, parse, parse_typed, utf8};
@@ -36,4 +38,4 @@ pub use task::{
     RetryDoc, TaskDoc, TimeoutsDoc, TransformDoc, Unread,
 };
 pub use text::Text;
-pub use workflow::{AgentDoc, BudgetDoc, ConflictWord, Document, Root};
+pub use workflow::{BudgetDoc, ConflictWord, Document, Root};

@@ -68,6 +68,9 @@ pub struct TaskDoc<'a> {
     pub cache: Option<Box<CacheDoc<'a>>>,
     /// JSON Schema that the answer to an approval must satisfy.
     pub schema: Option<Box<FreeObject>>,
+    /// Whether it may be started together with similar tasks; the agent's
+    /// unless given.
+    pub batch: Option<bool>,
     /// What a failure means for others.
     pub on_failure: Option<Box<OnFailureDoc<'a>>>,
     /// Seconds; an estimate for policies.
@@ -178,13 +181,23 @@ pub enum DeadlineDoc<'a> {
 }
 
 /// A span of time.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
 pub enum DurationDoc<'a> {
     /// Such as `1h 30m`.
     Text(Text<'a>),
     /// Seconds.
     Seconds(f64),
+}
+
+impl DurationDoc<'_> {
+    /// The same, without the text it was read from.
+    pub(super) fn into_owned(self) -> DurationDoc<'static> {
+        match self {
+            Self::Text(text) => DurationDoc::Text(text.as_str().to_owned().into()),
+            Self::Seconds(seconds) => DurationDoc::Seconds(seconds),
+        }
+    }
 }
 
 /// When a failed task is tried again. Times are seconds.

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A string as written, which costs no copy unless it has escapes.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(serde::Serialize, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {

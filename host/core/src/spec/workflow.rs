@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::findings::Findings;
-use super::{DeadlineDoc, OnFailureDoc, TaskDoc, Text};
+use super::{AgentDoc, DeadlineDoc, OnFailureDoc, TaskDoc, Text};
 
 /// A document that has been read. It borrows from its text.
 #[derive(Debug, Clone, Default)]
@@ -68,23 +68,4 @@ pub enum ConflictWord {
     Hold,
     /// It is added without the edge that does not fit.
     Admit,
-}
-
-/// An agent, in a workflow or in the host's configuration.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AgentDoc {
-    /// A plugin's name, `name@digest` or a file.
-    pub adapter: String,
-    /// Where it answers.
-    pub url: Option<String>,
-    /// Checked against the plugin's schema.
-    #[serde(default)]
-    pub config: Map<String, Value>,
-    /// Limits of its plugin calls, in the plugin host's terms.
-    #[serde(default)]
-    pub limits: Map<String, Value>,
-    /// Attempts at once.
-    #[schemars(range(min = 1))]
-    pub max_concurrency: Option<u32>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::AgentIx;
 use consort_core::scheduler::{
-    Addition, ClassIx, Conflict, Event, Facts, NewTask, TaskRules, Wanted, moment,
+    Addition, ClassIx, ClassLimits, Conflict, Event, Facts, NewTask, TaskRules, Wanted, moment,
 };
 
 use super::Conductor;
@@ -151,11 +151,13 @@ impl Conductor {
             depth: 0,
         };
         let mut unknown = None;
-        let rules = TaskRules::new(task, facts, |agent, slots| {
-            self.class(agent, slots).unwrap_or_else(|| {
-                unknown = Some((agent, slots));
-                ClassIx(agent.0)
-            })
+        let rules = TaskRules::new(task, &plan.agents, facts, |wanted| {
+            let class = self.class(wanted);
+            if class.is_none() && wanted.batching.is_none() {
+                unknown = Some((AgentIx(wanted.agent), wanted.slots));
+                return Some(ClassIx(wanted.agent));
+            }
+            class
         });
         if let Some((agent, slots)) = unknown {
             let agent = &plan.agent(agent).name;
@@ -169,11 +171,9 @@ impl Conductor {
         Ok(NewTask { rules, depends_on, key, name: task.id.clone() })
     }
 
-    fn class(&self, agent: AgentIx, slots: u32) -> Option<ClassIx> {
-        let fits = |class: &consort_core::scheduler::ClassLimits| {
-            class.agent == agent.0 && class.slots == slots
-        };
-        self.classes.iter().position(fits).map(|place| ClassIx(place as u32))
+    fn class(&self, wanted: ClassLimits) -> Option<ClassIx> {
+        let place = self.classes.iter().position(|class| *class == wanted);
+        place.map(|place| ClassIx(place as u32))
     }
 
     pub(super) fn added(&mut self, key: u64, task: TaskIx, without: &[Conflict]) {

@@ -62,6 +62,7 @@ impl Conductor {
             number,
             left,
             remaining: CANCEL_TIMEOUT,
+            seat: None,
             mail: mail.clone(),
         };
         self.remotes.calls.spawn(async move {

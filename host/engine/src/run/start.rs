@@ -14,7 +14,7 @@ use crate::attempt::{Attempt, AttemptEnd, Left};
 use crate::decide::{Verdict, decide};
 use crate::error::TaskError;
 use crate::job::{Job, TaskRef, TaskResult, WorksOn};
-use crate::message::{Message, lost};
+use crate::message::{Message, Owed, lost};
 use crate::nodes::MAX_GROWTH;
 use crate::report::UsageReport;
 use crate::stage::Pulse;
@@ -35,6 +35,29 @@ pub(super) struct Preparations {
 pub(super) enum Wanted {
     Decision,
     Question,
+}
+
+/// An attempt that only has to be let go.
+pub(super) struct Begun {
+    pub(super) work: Attempt,
+    stopped: oneshot::Receiver<()>,
+    owed: Owed,
+}
+
+impl Begun {
+    /// Lets it go, apart from the loop.
+    pub(super) fn spawn(self) {
+        let Self { work, stopped, owed } = self;
+        let task = work.task;
+        tokio::spawn(async move {
+            let end = tokio::select! {
+                biased;
+                end = work.run() => Some(end),
+                _ = stopped => None,
+            };
+            owed.pay(Message::Ended { task, end });
+        });
+    }
 }
 
 impl Conductor {
@@ -130,6 +153,21 @@ impl Conductor {
         resume: bool,
         deadline: i64,
     ) {
+        if let Some(begun) = self.begin(task, agent, attempt, resume, deadline) {
+            begun.spawn();
+        }
+    }
+
+    /// An attempt that only has to be let go; none while what happened before is
+    /// gone through again.
+    pub(super) fn begin(
+        &mut self,
+        task: TaskIx,
+        agent: u32,
+        attempt: u32,
+        resume: bool,
+        deadline: i64,
+    ) -> Option<Begun> {
         let agent = self.agent_of(task, agent);
         let record = &mut self.records[task.index()];
         record.agent = Some(agent);
@@ -149,13 +187,10 @@ impl Conductor {
             attempt,
             resumed: resume,
         });
-        if self.live {
-            self.launch(task, left, deadline);
-        }
+        self.live.then(|| self.ready(task, left, deadline))
     }
 
-    /// Lets an attempt run apart from the loop.
-    fn launch(&mut self, task: TaskIx, left: Left, deadline: i64) {
+    fn ready(&mut self, task: TaskIx, left: Left, deadline: i64) -> Begun {
         let mut job = self.job(task);
         let idle = job.task().settings.timeouts.idle;
         job.pulse = idle.map(|idle| Arc::new(Pulse::new(task, idle, self.mail.clone())));
@@ -169,17 +204,11 @@ impl Conductor {
             number: record.attempts,
             left,
             remaining: Duration::from_millis(deadline.saturating_sub(self.now).max(0) as u64),
+            seat: None,
             mail: self.mail.clone(),
         };
         let owed = self.mail.owe(Message::Ended { task, end: Some(AttemptEnd::lost()) });
-        tokio::spawn(async move {
-            let end = tokio::select! {
-                biased;
-                end = work.run() => Some(end),
-                _ = stopped => None,
-            };
-            owed.pay(Message::Ended { task, end });
-        });
+        Begun { work, stopped, owed }
     }
 
     /// Keeps what a message brings and tells the scheduler what it means.

@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import consort:host/metrics@0.1.0;
             import consort:host/config@0.1.0;
             export consort:agent-adapter/adapter@0.1.0;
+            export consort:agent-adapter/batch@0.1.0;
             export consort:prioritizer/prioritizer@0.1.0;
             export consort:result-transformer/transformer@0.1.0;
         }

@@ -23,11 +23,13 @@ use crate::store::State;
 type StartParameters<'a> = (WireInvocation<'a>,);
 type ResumeParameters<'a> = (WireInvocation<'a>, &'a [u8], Option<PayloadParam<'a>>);
 type CancelParameters<'a> = (WireInvocation<'a>, &'a [u8]);
+type StartBatchParameters<'a> = (&'a [WireInvocation<'a>],);
 type ScoreParameters<'a> = (&'a [WireCandidate], WireSnapshot<'a>);
 type TransformParameters<'a> = (PayloadParam<'a>, WireContext<'a>);
 
 type Returned<T, E> = (Result<T, E>,);
 type Stepped = Returned<wire_adapter::Step, Failure>;
+type SteppedBatch = (Vec<Result<wire_adapter::Step, Failure>>,);
 type Cancelled = Returned<(), Failure>;
 type Scored = Returned<Vec<f64>, String>;
 type Transformed = Returned<PayloadResult, Failure>;
@@ -50,6 +52,26 @@ pub(crate) async fn resume(
         (lower::invocation(call, &dependencies), checkpoint, answer.map(lower::payload));
     let stepped: Stepped = session.call(parameters).await?;
     finish(&mut session, stepped, lift::step)
+}
+
+/// The outer error is the whole call's; an inner one is that of one task.
+pub(crate) async fn start_batch(
+    mut session: Session,
+    calls: &[Invocation],
+) -> Result<Vec<Result<Step, CallError>>, CallError> {
+    let dependencies: Vec<_> = calls.iter().map(lower::dependencies).collect();
+    let invocations: Vec<WireInvocation<'_>> = calls
+        .iter()
+        .zip(&dependencies)
+        .map(|(call, dependencies)| lower::invocation(call, dependencies))
+        .collect();
+    let parameters: StartBatchParameters<'_> = (&invocations,);
+    let (answers,): SteppedBatch = session.call(parameters).await?;
+    session.end(answers.iter().map(Size::size).sum())?;
+    let answers = lift::batch(answers, calls.len()).map_err(|why| session.broken(why))?;
+    let judged =
+        answers.into_iter().map(|answer| answer.map_err(|failure| session.failed(failure)));
+    Ok(judged.collect())
 }
 
 pub(crate) async fn cancel(
@@ -125,6 +147,11 @@ pub(crate) fn typecheck(pre: &InstancePre<State>, export: &str, kind: Kind) -> R
             check::<TransformParameters<'_>, Transformed>(pre, export, "transform")
         }
     }
+}
+
+/// The same for the function of an adapter that takes several tasks at once.
+pub(crate) fn typecheck_batch(pre: &InstancePre<State>, export: &str) -> Result<(), String> {
+    check::<StartBatchParameters<'_>, SteppedBatch>(pre, export, "start-batch")
 }
 
 fn check<P, R>(pre: &InstancePre<State>, export: &str, name: &str) -> Result<(), String>

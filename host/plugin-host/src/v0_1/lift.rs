@@ -155,6 +155,24 @@ pub(super) fn failure(failure: wire::Failure) -> Result<Failure, String> {
     })
 }
 
+/// One answer for each of so many calls; the error names the first that is wrong.
+pub(super) fn batch(
+    answers: Vec<Result<wire_adapter::Step, wire::Failure>>,
+    expected: usize,
+) -> Result<Vec<Result<Step, Failure>>, String> {
+    if answers.len() != expected {
+        return Err(format!("it returned {} answers to {expected} calls", answers.len()));
+    }
+    let lifted = answers.into_iter().enumerate().map(|(at, answer)| {
+        let lifted = match answer {
+            Ok(value) => step(value).map(Ok),
+            Err(refused) => failure(refused).map(Err),
+        };
+        lifted.map_err(|why| format!("in its answer number {at}: {why}"))
+    });
+    lifted.collect()
+}
+
 pub(super) fn scores(scores: Vec<f64>, expected: usize) -> Result<Vec<f64>, String> {
     if scores.len() != expected {
         return Err(format!("it returned {} scores for {expected} candidates", scores.len()));

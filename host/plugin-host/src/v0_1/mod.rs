@@ -7,5 +7,7 @@ mod imports;
 mod lift;
 mod lower;
 
-pub(crate) use calls::{cancel, resume, score, start, transform, typecheck};
+pub(crate) use calls::{
+    cancel, resume, score, start, start_batch, transform, typecheck, typecheck_batch,
+};
 pub(crate) use imports::add_to_linker;

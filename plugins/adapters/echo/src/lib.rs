@@ -13,7 +13,7 @@
 //! levels or 4 KiB its size is shown in its place, `{"omitted_bytes": 1234}`, and
 //! graphs of echoes may be as deep as they like.
 
-use consort_plugin_sdk::{Adapter, Failure, Invocation, Payload, Step};
+use consort_plugin_sdk::{Adapter, BatchAdapter, Failure, Invocation, Payload, Step};
 
 mod json;
 
@@ -35,7 +35,14 @@ impl Adapter for Echo {
     }
 }
 
-consort_plugin_sdk::export_adapter!(Echo, "plugin.json");
+/// An echo costs the same alone; this shows what a batch is, and spares instances.
+impl BatchAdapter for Echo {
+    fn start_batch(calls: Vec<Invocation>) -> Vec<Result<Step, Failure>> {
+        calls.into_iter().map(Self::start).collect()
+    }
+}
+
+consort_plugin_sdk::export_batching_adapter!(Echo, "plugin.json");
 
 fn document(call: &Invocation) -> String {
     let mut out = String::from("{\"description\":");
@@ -65,7 +72,7 @@ fn document(call: &Invocation) -> String {
 #[cfg(test)]
 mod tests {
     use consort_plugin_sdk::serde_json::{Value, json};
-    use consort_plugin_sdk::testing::invocation;
+    use consort_plugin_sdk::testing::{batch, invocation};
     use consort_plugin_sdk::{Blob, Outcome};
 
     use super::*;
@@ -80,6 +87,12 @@ mod tests {
     #[test]
     fn a_bare_description_comes_back_as_text() {
         assert_eq!(Echo::start(invocation("hello")), Ok(Step::text("hello")));
+    }
+
+    #[test]
+    fn a_batch_comes_back_in_order() {
+        let answers = Echo::start_batch(batch(&["one", "two", "three"]));
+        assert_eq!(answers, ["one", "two", "three"].map(|text| Ok(Step::text(text))));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Model {
                 Ok(())
             }
             Action::Ask { task } => self.ask(task.index()),
-            Action::Start { .. } => {
+            Action::Start { .. } | Action::StartBatch { .. } => {
                 self.step.starts.push(action.clone());
                 Ok(())
             }
@@ -350,7 +350,7 @@ impl Model {
     fn leave_line(&mut self, task: usize) {
         let state = &mut self.tasks[task];
         if let (Stage::Ready, Some(_)) = (state.stage, state.rank.take())
-            && let Some(class) = state.facts.class(state.agent)
+            && let Some(class) = state.class()
             && !self.waits_in(class)
         {
             self.passed.remove(&class);

@@ -87,6 +87,7 @@ impl Model {
                 self.arrivals += 1;
                 let score = usable.map_or(task.facts.priority, |scores| scores[n]);
                 task.rank = Some(Rank { resume: false, score, arrival: -self.arrivals });
+                task.lined_up_at = task.ready_at;
             }
         }
     }

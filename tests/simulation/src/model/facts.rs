@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use consort_core::graph::{TaskIx, Wanted};
-use consort_core::plan::{Deadline, OnFailure, Plan, Timeouts, Work};
+use consort_core::plan::{AgentIx, Batching, Deadline, OnFailure, Plan, Timeouts, Work};
 use consort_core::retry::RetryPolicy;
-use consort_core::scheduler::{ClassLimits, Doer, TaskRules};
+use consort_core::scheduler::{ClassLimits, Doer, Submission, TaskRules};
 
 /// Who does a task: classes by number, nobody, or a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,10 @@ pub(super) struct Facts {
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
     pub(super) on_failure: OnFailure,
+    /// The class of its first attempt, if that may be started together with
+    /// others of its kind.
+    pub(super) batch: Option<usize>,
+    pub(super) kind: u32,
     pub(super) priority: f64,
     pub(super) deadline: Option<i64>,
 }
@@ -41,18 +45,30 @@ pub(super) fn moment(deadline: Deadline, now: i64) -> i64 {
 
 impl Facts {
     /// Those of a task of the plan.
-    pub(super) fn planned(plan: &Plan, task: TaskIx, classes: &[ClassLimits], now: i64) -> Self {
+    pub(super) fn planned(plan: &Plan, task: TaskIx, submission: &Submission, now: i64) -> Self {
+        let kind = submission.tasks[task.index()].facts.kind;
         let task = plan.task(task);
         let settings = &task.settings;
         let slots = settings.resources.slots.unwrap_or(1);
-        let class = |agent: u32| {
-            let wanted = ClassLimits { agent, slots };
-            classes.iter().position(|class| *class == wanted).expect("there is a class for it")
+        let class = |agent: AgentIx, batching: Option<Batching>| {
+            let wanted = ClassLimits { agent: agent.0, slots, batching };
+            let mut classes = submission.classes.iter();
+            classes.position(|class| *class == wanted).expect("there is a class for it")
+        };
+        let batch = match &task.work {
+            Work::Agents(agents) => {
+                let own = plan.agent(agents[0]).batch;
+                let wanted = settings.batch.unwrap_or(own.is_some());
+                wanted.then(|| class(agents[0], Some(own.unwrap_or_default())))
+            }
+            Work::Join | Work::Approval => None,
         };
         Self {
+            batch,
+            kind,
             by: match &task.work {
                 Work::Agents(agents) => {
-                    By::Agents(agents.iter().map(|agent| class(agent.0)).collect())
+                    By::Agents(agents.iter().map(|agent| class(*agent, None)).collect())
                 }
                 Work::Join => By::Nobody,
                 Work::Approval => By::Person,
@@ -93,6 +109,8 @@ impl Facts {
             },
             dependencies,
             names,
+            batch: rules.batch.map(|class| class.0 as usize),
+            kind: rules.facts.kind,
             decide: rules.decide,
             width: rules.max_parallel as usize,
             timeouts: rules.timeouts,

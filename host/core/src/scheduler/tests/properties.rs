@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::script::rules;
+use super::script::{classes, rules};
 use crate::graph::DependencyGraph;
-use crate::plan::{Budget, ConflictRule, OnFailure};
+use crate::plan::{Batching, Budget, ConflictRule, OnFailure};
+use crate::rate::Rate;
 use crate::scheduler::*;
 
 /// A run before it happens: what is submitted, and choices of what happens.
 #[derive(Debug, Clone)]
 struct Case {
     slots: u32,
-    agents: Vec<u32>,
+    agents: Vec<AgentLimits>,
+    batching: Batching,
     tasks: Vec<(TaskRules, Vec<usize>)>,
     deadline: Option<i64>,
     tokens: Option<u64>,
@@ -32,8 +34,19 @@ fn task() -> impl Strategy<Value = TaskRules> {
         option(&["", "tries=2", "tries=3, backoff=none"]),
         option(&["", "", "", "queue=400", "idle=300", "total=1500", "deadline=2500"]),
         option(&["", "attempt=300", "priority=9"]),
+        option(&["", "batch", "batch, kind=1"]),
     )
-        .prop_map(|(a, b, c, d, e, f, g)| rules(&[a, b, c, d, e, f, g].join(",")))
+        .prop_map(|(a, b, c, d, e, f, g, h)| rules(&[a, b, c, d, e, f, g, h].join(",")))
+}
+
+fn agent() -> impl Strategy<Value = AgentLimits> {
+    let rate = (1..4u32, 1..600u64, 1..4u32).prop_map(|(attempts, per, burst)| Rate {
+        attempts,
+        per,
+        burst,
+    });
+    (1..4u32, prop::option::weighted(0.3, rate))
+        .prop_map(|(concurrency, rate)| AgentLimits { concurrency, rate })
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -50,22 +63,26 @@ fn case() -> impl Strategy<Value = Case> {
     let rare = |range: std::ops::Range<u32>| prop::option::weighted(0.1, range);
     (
         1..5u32,
-        prop::collection::vec(1..4u32, 2),
+        prop::collection::vec(agent(), 2),
+        (1..5u32, prop::sample::select(vec![0, 0, 50, 700])),
         tasks,
         rare(500..4_000),
         rare(1..200),
         prop::sample::select(rule),
         prop::collection::vec((any::<u8>(), any::<u32>()), 0..120),
     )
-        .prop_map(|(slots, agents, tasks, deadline, tokens, on_conflict, choices)| Case {
-            slots,
-            agents,
-            tasks,
-            deadline: deadline.map(i64::from),
-            tokens: tokens.map(u64::from),
-            on_conflict,
-            choices,
-        })
+        .prop_map(
+            |(slots, agents, batching, tasks, deadline, tokens, on_conflict, choices)| Case {
+                slots,
+                agents,
+                batching: Batching { max: batching.0, linger: batching.1 },
+                tasks,
+                deadline: deadline.map(i64::from),
+                tokens: tokens.map(u64::from),
+                on_conflict,
+                choices,
+            },
+        )
 }
 
 /// A run as it happens, seen from outside: all that is checked is known from
@@ -73,11 +90,17 @@ fn case() -> impl Strategy<Value = Case> {
 struct Run {
     scheduler: Scheduler,
     settings: Settings,
-    agents: Vec<u32>,
+    agents: Vec<AgentLimits>,
+    batching: Batching,
     now: i64,
     rules: Vec<TaskRules>,
     dependencies: Vec<Vec<TaskIx>>,
     running: BTreeMap<TaskIx, Attempt>,
+    /// When attempts were started by each agent; those together count as one.
+    starts: Vec<Vec<i64>>,
+    /// Tasks that have been started.
+    tried: BTreeSet<TaskIx>,
+    batches: u32,
     /// Attempts whose end is among the events of this step: until its turn
     /// comes, the scheduler may still want them stopped.
     ending: BTreeSet<TaskIx>,
@@ -96,6 +119,8 @@ struct Run {
     scoring: Option<usize>,
     paused: bool,
     recovering: bool,
+    /// Attempts that are gone and begin again, with their batch.
+    gone: BTreeMap<TaskIx, u32>,
     ended: bool,
     history: Vec<(i64, Vec<Event>, Vec<Action>)>,
 }
@@ -103,6 +128,8 @@ struct Run {
 struct Attempt {
     agent: u32,
     slots: u32,
+    /// The attempts with the same number hold the room of one.
+    batch: u32,
     aborted: bool,
     resumed: bool,
 }
@@ -123,9 +150,7 @@ impl Run {
             graph,
             tasks: rules.clone(),
             agents: case.agents.clone(),
-            classes: (0..2)
-                .flat_map(|agent| [1, 2, 3].map(|slots| ClassLimits { agent, slots }))
-                .collect(),
+            classes: classes(case.batching),
             deadline: case.deadline,
             budget: Budget { tokens: case.tokens, cost: None },
             on_conflict: case.on_conflict,
@@ -134,10 +159,14 @@ impl Run {
             scheduler: Scheduler::new(settings),
             settings,
             agents: case.agents.clone(),
+            batching: case.batching,
             now: 0,
             rules,
             dependencies,
             running: BTreeMap::new(),
+            starts: vec![Vec::new(); case.agents.len()],
+            tried: BTreeSet::new(),
+            batches: 0,
             ending: BTreeSet::new(),
             finished: BTreeMap::new(),
             deciding: BTreeSet::new(),
@@ -152,6 +181,7 @@ impl Run {
             scoring: None,
             paused: false,
             recovering: false,
+            gone: BTreeMap::new(),
             ended: false,
             history: Vec::new(),
         };
@@ -177,6 +207,9 @@ impl Run {
         assert!(self.open.is_empty(), "{:?} got no answer", self.open);
         assert!(self.scheduler.graph.cycles().is_empty());
         assert_eq!(self.scheduler.running_count() as usize, self.running.len());
+        let held: BTreeMap<u32, u32> =
+            self.running.values().map(|attempt| (attempt.batch, attempt.slots)).collect();
+        assert_eq!(self.scheduler.slots_in_use(), held.values().sum::<u32>());
         self.history.push((self.now, events, actions));
     }
 
@@ -194,7 +227,26 @@ impl Run {
                 assert!(self.asked.insert(*task));
             }
             Action::Start { task, agent, resume, deadline, .. } => {
+                let gone = self.gone.remove(task);
+                if gone.is_none() {
+                    self.check_group(&[*task], *resume);
+                }
                 self.start(*task, *agent, *resume, *deadline);
+                if let (Some(batch), Some(attempt)) = (gone, self.running.get_mut(task)) {
+                    attempt.batch = batch;
+                }
+                self.check_room();
+            }
+            Action::StartBatch { members } => {
+                let tasks: Vec<TaskIx> = members.iter().map(|member| member.task).collect();
+                assert!(tasks.len() > 1, "{tasks:?} are not several");
+                self.check_group(&tasks, false);
+                let batch = self.batches + 1;
+                for Member { task, deadline } in members {
+                    self.start(*task, 0, false, *deadline);
+                    self.running.get_mut(task).expect("it runs").batch = batch;
+                }
+                self.check_room();
             }
             Action::Abort { task, .. } => {
                 if let Some(attempt) = self.running.get_mut(task) {
@@ -261,14 +313,53 @@ impl Run {
         assert!(resume || self.recovering || !self.paused, "{task:?} starts in a pause");
         assert!(deadline <= self.now + self.rules[task.index()].timeouts.attempt as i64);
         let class = self.rules[task.index()].work.agents()[agent as usize].0;
-        let slots = (class % 3 + 1).min(self.settings.slots);
-        let attempt = Attempt { agent: class / 3, slots, aborted: false, resumed: resume };
+        let slots = (class % 6 + 1).min(self.settings.slots);
+        self.batches += 1;
+        let batch = self.batches;
+        let attempt = Attempt { agent: class / 6, slots, batch, aborted: false, resumed: resume };
         assert!(self.running.insert(task, attempt).is_none(), "{task:?} runs twice at once");
-        let used: u32 = self.running.values().map(|attempt| attempt.slots).sum();
+    }
+
+    /// What is started together, or alone, is what should be; and not too often.
+    fn check_group(&mut self, tasks: &[TaskIx], resume: bool) {
+        let first = &self.rules[tasks[0].index()];
+        let similar = |task: &TaskIx| {
+            let rules = &self.rules[task.index()];
+            rules.batch == first.batch && rules.facts.kind == first.facts.kind
+        };
+        let untried = tasks.iter().all(|task| !self.tried.contains(task));
+        if tasks.len() > 1 {
+            assert!(tasks.iter().all(similar) && first.batch.is_some() && untried);
+        }
+        if first.batch.is_some() && untried {
+            let since = tasks.iter().map(|task| self.scheduler.ready_at(*task)).min();
+            let linger = self.batching.linger as i64;
+            let lingered = since.is_some_and(|since| since + linger <= self.now);
+            let full = tasks.len() as u32 == self.batching.max;
+            assert!(full || (lingered && (tasks.len() as u32) < self.batching.max), "{tasks:?}");
+        }
+        self.tried.extend(tasks);
+        let turn = self.scheduler.agent(tasks[0]).expect("an agent does it") as usize;
+        if let (Some(rate), false) = (self.agents[turn].rate, resume) {
+            let starts = &mut self.starts[turn];
+            starts.push(self.now);
+            let span = starts.iter().filter(|at| **at > self.now - rate.per as i64);
+            assert!((span.count() as u32) < rate.attempts + rate.burst, "{starts:?}: {rate:?}");
+        }
+    }
+
+    /// Nobody has more than there is.
+    fn check_room(&self) {
+        let held: BTreeMap<u32, (u32, u32)> = self
+            .running
+            .values()
+            .map(|attempt| (attempt.batch, (attempt.agent, attempt.slots)))
+            .collect();
+        let used: u32 = held.values().map(|(_, slots)| slots).sum();
         assert!(used <= self.settings.slots, "{used} slots used");
-        for (agent, limit) in self.agents.iter().enumerate() {
-            let running = self.running.values().filter(|attempt| attempt.agent == agent as u32);
-            assert!(running.count() as u32 <= *limit, "agent {agent} has too much to do");
+        for (agent, limits) in self.agents.iter().enumerate() {
+            let running = held.values().filter(|(by, _)| *by == agent as u32);
+            assert!(running.count() as u32 <= limits.concurrency, "agent {agent} has too much");
         }
     }
 
@@ -421,6 +512,7 @@ impl Run {
         self.running = stopped;
         self.running.values_mut().for_each(|attempt| attempt.aborted = false);
         let gone: BTreeMap<TaskIx, Attempt> = gone;
+        self.gone = gone.iter().map(|(task, gone)| (*task, gone.batch)).collect();
         self.pending.extend(gone.iter().filter(|(_, gone)| gone.resumed).map(|(task, _)| *task));
     }
 
@@ -483,14 +575,12 @@ impl Run {
                 events.push(Event::Resume);
             }
             self.answer_scores(turn, &mut events);
+            let deciding = std::mem::take(&mut self.deciding).into_iter();
+            let asked = std::mem::take(&mut self.asked).into_iter();
+            let questions = std::mem::take(&mut self.questions).into_iter();
+            events.extend(deciding.map(|task| Event::Decided { task, decision: Decision::Run }));
             events.extend(
-                self.deciding
-                    .iter()
-                    .map(|task| Event::Decided { task: *task, decision: Decision::Run }),
-            );
-            events.extend(
-                (self.asked.union(&self.questions))
-                    .map(|task| Event::Answered { task: *task, accepted: true }),
+                asked.chain(questions).map(|task| Event::Answered { task, accepted: true }),
             );
             let running: Vec<TaskIx> = self.running.keys().copied().collect();
             events.extend(running.into_iter().map(|task| self.end_of(task, End::Succeeded)));

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::{ConflictRule, OnFailure, Timeouts};
+use crate::plan::{Batching, ConflictRule, OnFailure, Timeouts};
+use crate::rate::Rate;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::scheduler::*;
 use crate::test_support::{draw, line};
@@ -42,8 +43,9 @@ struct Script {
 }
 
 impl Script {
-    /// Options of the run: `slots=`, `agents=2+1` (limits), `deadline=`,
-    /// `tokens=`, `cost=`, `hold`, `admit`, `ask`.
+    /// Options of the run: `slots=`, `agents=2+1` (limits), `rate=3/1000/2` (of
+    /// the first agent: attempts, milliseconds, burst), `batch=3/100` (tasks,
+    /// milliseconds), `deadline=`, `tokens=`, `cost=`, `hold`, `admit`, `ask`.
     fn new(text: &str) -> Self {
         let (head, tasks): (Vec<&str>, Vec<&str>) =
             text.lines().partition(|line| line.trim().starts_with("run:"));
@@ -51,14 +53,28 @@ impl Script {
         let drawing = draw(&tasks);
         let mut settings = Settings { slots: 10, seed: 7 };
         let mut submission =
-            Submission { agents: vec![u32::MAX, u32::MAX], ..Submission::default() };
+            Submission { agents: vec![AgentLimits::default(); 2], ..Submission::default() };
+        let mut batching = Batching::default();
         let mut ask = false;
         for (word, value) in
             head.iter().flat_map(|line| options(line.trim().trim_start_matches("run:")))
         {
             match word {
                 "slots" => settings.slots = number(value),
-                "agents" => submission.agents = value.split('+').map(number).collect(),
+                "agents" => {
+                    for (agent, limit) in submission.agents.iter_mut().zip(value.split('+')) {
+                        agent.concurrency = number(limit);
+                    }
+                }
+                "rate" => {
+                    let parts: Vec<u32> = value.split('/').map(number).collect();
+                    let [attempts, per, burst] = parts[..] else { panic!("not a rate: {value}") };
+                    submission.agents[0].rate = Some(Rate { attempts, per: per.into(), burst });
+                }
+                "batch" => {
+                    let (max, linger) = value.split_once('/').expect("tasks/milliseconds");
+                    batching = Batching { max: number(max), linger: number(linger) };
+                }
                 "deadline" => submission.deadline = Some(number(value)),
                 "tokens" => submission.budget.tokens = Some(number(value)),
                 "cost" => submission.budget.cost = Some(number(value)),
@@ -68,9 +84,7 @@ impl Script {
                 _ => panic!("unknown option of the run: {word}"),
             }
         }
-        submission.classes = (0..submission.agents.len() as u32)
-            .flat_map(|agent| [1, 2, 3].map(|slots| ClassLimits { agent, slots }))
-            .collect();
+        submission.classes = classes(batching);
         submission.tasks = drawing
             .names
             .iter()
@@ -235,6 +249,17 @@ impl Script {
                 }
                 text
             }
+            Action::StartBatch { members } => {
+                let mut text = String::from("start together");
+                for Member { task, deadline } in members {
+                    assert!(self.running.insert(task), "{} runs twice", name(task));
+                    text += &format!(" {}", name(task));
+                    if deadline != self.now + 1_000 {
+                        text += &format!(" until {deadline}");
+                    }
+                }
+                text
+            }
             Action::Abort { task, why } => {
                 self.running.insert(task);
                 format!("abort {}: {}", name(task), stop(why))
@@ -307,12 +332,24 @@ fn number<T: std::str::FromStr>(text: &str) -> T {
     text.parse().unwrap_or_else(|_| panic!("'{text}' is not a number"))
 }
 
-/// Options of a task: `agents=0+1`, `needs=` (slots, 1 to 3), `join`, `person`,
+/// The classes of two agents, by the slots they take: three that start each task
+/// by itself, and three that start them together.
+pub(super) fn classes(batching: Batching) -> Vec<ClassLimits> {
+    let shapes = [None, Some(batching)]
+        .into_iter()
+        .flat_map(|batching| [1, 2, 3].map(|slots| ClassLimits { agent: 0, slots, batching }));
+    (0..2)
+        .flat_map(|agent| shapes.clone().map(move |shape| ClassLimits { agent, ..shape }))
+        .collect()
+}
+
+/// Options of a task: `batch`, `kind=`, `agents=0+1`, `needs=` (slots, 1 to 3), `join`, `person`,
 /// `decide`, `width=`, `attempt=`, `queue=`, `idle=`, `total=`, `deadline=`,
 /// `tries=`, `backoff=`, `skip`, `continue`, `priority=`.
 pub(super) fn rules(text: &str) -> TaskRules {
     let mut rules = TaskRules {
         work: Doer::Join,
+        batch: None,
         decide: false,
         max_parallel: u32::MAX,
         timeouts: Timeouts { attempt: 1_000, queue: None, idle: None, total: None },
@@ -328,13 +365,15 @@ pub(super) fn rules(text: &str) -> TaskRules {
             depth: 0,
         },
     };
-    let (mut agents, mut needs, mut doer) = (vec![0], 1, None);
+    let (mut agents, mut needs, mut doer, mut batch) = (vec![0], 1, None, false);
     for (word, value) in options(text) {
         match word {
             "agents" => agents = value.split('+').map(number).collect(),
             "needs" => needs = number(value),
             "join" => doer = Some(Doer::Join),
             "person" => doer = Some(Doer::Person),
+            "batch" => batch = true,
+            "kind" => rules.facts.kind = number(value),
             "decide" => rules.decide = true,
             "width" => rules.max_parallel = number(value),
             "attempt" => rules.timeouts.attempt = number(value),
@@ -357,8 +396,11 @@ pub(super) fn rules(text: &str) -> TaskRules {
             _ => panic!("unknown option of a task: {word}"),
         }
     }
-    let classes = agents.into_iter().map(|agent: u32| ClassIx(agent * 3 + needs - 1)).collect();
-    rules.work = doer.unwrap_or(Doer::Agents(classes));
+    let class = |agent: &u32| ClassIx(agent * 6 + needs - 1);
+    if batch && doer.is_none() {
+        rules.batch = agents.first().map(|agent| ClassIx(class(agent).0 + 3));
+    }
+    rules.work = doer.unwrap_or(Doer::Agents(agents.iter().map(class).collect()));
     rules
 }
 

@@ -64,6 +64,17 @@ macro_rules! network_behaviours {
     };
 }
 
+/// Answers to several tasks that nobody wants, from whichever of them says so.
+#[macro_export]
+macro_rules! batch_behaviours {
+    ($each:ident) => {
+        $each! {
+            batch_too_short batch_too_long batch_empty batch_trap batch_over_fuel batch_huge
+            batch_invalid_json batch_ask_denied_host
+        }
+    };
+}
+
 /// Looking around in the sandbox.
 #[macro_export]
 macro_rules! surroundings_behaviours {
@@ -83,11 +94,14 @@ pub const BEHAVIOURS: &[&[&str]] = &[
     answer_behaviours!(names),
     host_call_behaviours!(names),
     network_behaviours!(names),
+    batch_behaviours!(names),
     surroundings_behaviours!(names),
 ];
 
 #[cfg(target_family = "wasm")]
 mod answer;
+#[cfg(target_family = "wasm")]
+mod batch;
 #[cfg(target_family = "wasm")]
 mod compute;
 #[cfg(target_family = "wasm")]
@@ -101,7 +115,7 @@ mod surroundings;
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    use consort_plugin_sdk::{Adapter, Failure, Invocation, Step};
+    use consort_plugin_sdk::{Adapter, BatchAdapter, Failure, Invocation, Step};
 
     struct Hostile;
 
@@ -134,5 +148,19 @@ mod guest {
         }
     }
 
-    consort_plugin_sdk::export_adapter!(Hostile, "plugin.json");
+    impl BatchAdapter for Hostile {
+        fn start_batch(calls: Vec<Invocation>) -> Vec<Result<Step, Failure>> {
+            macro_rules! dispatch {
+                ($($name:ident)*) => {
+                    match calls[0].description.as_str() {
+                        $(stringify!($name) => crate::batch::$name(&calls),)*
+                        _ => calls.into_iter().map(Self::start).collect(),
+                    }
+                };
+            }
+            crate::batch_behaviours!(dispatch)
+        }
+    }
+
+    consort_plugin_sdk::export_batching_adapter!(Hostile, "plugin.json");
 }
