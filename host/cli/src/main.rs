@@ -6,7 +6,7 @@
 //! * [`host`], [`inputs`], [`secrets`], [`approvals`]: what a run is set up with.
 //! * [`process`]: open files, threads, signals.
 //! * [`execution`], [`watch`], [`outcome`]: a run as it goes on, and what came of it.
-//! * [`store`], [`when`]: runs that are recorded.
+//! * [`store`], [`requests`], [`when`]: runs that are recorded.
 //! * [`picture`]: workflows as drawings.
 //! * [`component`]: plugins as their files show them.
 //! * [`terminal`], [`table`], [`error`]: what is printed, and how the process
@@ -24,6 +24,7 @@ mod inputs;
 mod outcome;
 mod picture;
 mod process;
+mod requests;
 mod secrets;
 mod store;
 mod table;
@@ -35,7 +36,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::answer::{AnswerArgs, answer};
 use crate::commands::backup::{BackupArgs, backup};
+use crate::commands::cancel::{CancelArgs, cancel};
 use crate::commands::gc::{GcArgs, gc};
 use crate::commands::graph::{GraphArgs, graph};
 use crate::commands::history::{HistoryArgs, history};
@@ -75,6 +78,8 @@ enum Command {
     Validate(ValidateArgs),
     Run(RunArgs),
     Resume(ResumeArgs),
+    Answer(AnswerArgs),
+    Cancel(CancelArgs),
     Graph(GraphArgs),
     List(ListArgs),
     Status(StatusArgs),
@@ -110,6 +115,8 @@ fn main() -> ExitCode {
         Command::Validate(args) => validate(&args),
         Command::Run(args) => run(&args),
         Command::Resume(args) => resume(&args),
+        Command::Answer(args) => answer(&args),
+        Command::Cancel(args) => cancel(&args),
         Command::Graph(args) => graph(&args),
         Command::List(args) => list(&args),
         Command::Status(args) => status(&args),

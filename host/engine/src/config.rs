@@ -32,6 +32,8 @@ pub struct HostConfig {
     pub secrets: BTreeMap<String, SecretConfig>,
     /// Attempts that may run at once; 1,024 unless given.
     pub concurrency: Option<u32>,
+    /// Bytes of results that a run may have; 2 GiB unless given.
+    pub results: Option<u64>,
 }
 
 /// A run's policy: a prioritizer, `PLUGIN` or `{plugin: PLUGIN, config: {…}}`,
@@ -112,6 +114,8 @@ pub struct SecretConfig {
 const DEFAULT_POLICY: &str = "priority";
 /// Attempts at once unless configured.
 const DEFAULT_CONCURRENCY: u32 = 1_024;
+/// Bytes of results that a run may have, unless configured.
+const DEFAULT_RESULTS: u64 = 2 << 30;
 
 impl HostConfig {
     /// Reads a configuration.
@@ -154,6 +158,11 @@ impl HostConfig {
     /// Attempts that may run at once.
     pub fn concurrency(&self) -> u32 {
         self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
+    }
+
+    /// Bytes of results that a run may have.
+    pub fn results(&self) -> u64 {
+        self.results.unwrap_or(DEFAULT_RESULTS)
     }
 
     /// The limits of a call nobody says anything about.

@@ -18,7 +18,8 @@ pub struct TaskError {
     /// could not be worked out (`template`, `expression`, `too-many`), time that
     /// is over (`timeout`, `idle-timeout`, `queue-timeout`, `total-timeout`,
     /// `deadline`), a person's no (`refused`), a question that nobody answers
-    /// (`needs-input`), items without result (`items`), or why it never ran to
+    /// (`needs-input`), results that are too large together (`results`), items
+    /// without result (`items`), or why it never ran to
     /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`).
     pub kind: Cow<'static, str>,
     /// One sentence for people.

@@ -47,7 +47,7 @@ impl Question {
     /// # Errors
     ///
     /// What does not fit.
-    pub(crate) fn check(&self, answer: &Value) -> Result<(), Vec<String>> {
+    pub fn check(&self, answer: &Value) -> Result<(), Vec<String>> {
         let Some(schema) = self.schema.as_ref().filter(|_| self.by_agent || !is_no(answer)) else {
             return Ok(());
         };

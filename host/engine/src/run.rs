@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use consort_core::graph::TaskIx;
 use consort_core::plan::{AgentIx, Plan, Task, Work};
 use consort_core::scheduler::{
-    Action, ClassLimits, Event, RunReason, Scheduler, Scope, Settings, Status, Submission,
+    Action, ClassLimits, Event, Retry, RunReason, Scheduler, Scope, Settings, Status, Submission,
 };
 use consort_core::template::Shared;
 use consort_store::StoreError;
@@ -44,10 +44,12 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::AttemptEnd;
 use crate::cast::{Cast, CastPrioritizer};
 use crate::config::PolicyConfig;
 use crate::control::{Command, RunControl, Target, nobody};
 use crate::draft::Drafting;
+use crate::error::TaskError;
 use crate::journal::{Input, Journal};
 use crate::message::{Mail, Message};
 use crate::nodes::Nodes;
@@ -185,6 +187,7 @@ impl Run {
             conductor.policy = Some(Policy::new(stage, self.prioritizer));
             conductor.journal = beginning.journal;
             conductor.commands = self.commands;
+            conductor.most_kept = self.engine.config().results();
             // Without it the loop would have to tell commands that come no more
             // from those that have not come yet.
             conductor.control = Some(self.control);
@@ -277,6 +280,9 @@ pub(crate) struct Conductor {
     remotes: Remotes,
     /// When to look into the inbox.
     postman: Option<Interval>,
+    /// Bytes of results, and how many there may be.
+    kept: u64,
+    most_kept: u64,
     /// Bytes of logs that are recorded, by task.
     logged: HashMap<Option<Arc<str>>, usize>,
     /// How the run ended, once it has.
@@ -325,6 +331,8 @@ impl Conductor {
             paused: false,
             remotes: Remotes::default(),
             postman: None,
+            kept: 0,
+            most_kept: u64::MAX,
             logged: HashMap::new(),
             ended: None,
             stage,
@@ -373,8 +381,10 @@ impl Conductor {
                     commands.into_iter().for_each(|command| self.hear(command));
                 }
                 _ = self.inbox.recv_many(&mut messages, most) => {
+                    let mut coming = 0;
                     for message in messages {
                         if self.is_worth_keeping(&message) {
+                            let message = self.bounded(message, &mut coming);
                             self.inputs.push(Input::Message(message));
                         }
                     }
@@ -394,6 +404,28 @@ impl Conductor {
             // The run goes on without; if the store is broken, recording says so.
             Err(error) => tracing::warn!(%error, "the inbox of the run could not be read"),
         }
+    }
+
+    /// A result beyond what a run may keep is a failure instead. `coming` bytes
+    /// are on their way.
+    fn bounded(&self, message: Message, coming: &mut u64) -> Message {
+        let Message::Ended { task, end: Some(AttemptEnd::Done { output, .. }) } = &message else {
+            return message;
+        };
+        *coming += output.len() as u64;
+        if self.kept + *coming <= self.most_kept {
+            return message;
+        }
+        *coming -= output.len() as u64;
+        let text = format!(
+            "its result of {} bytes would bring the results of the run to more than {} bytes; \
+             let transformers make results smaller, or raise 'results' in the host configuration",
+            output.len(),
+            self.most_kept
+        );
+        let error = Box::new(TaskError::new("results", text));
+        let end = Some(AttemptEnd::Failed { error, retry: Retry::Never });
+        Message::Ended { task: *task, end }
     }
 
     /// Of what plugins log for a task, the first part is recorded.

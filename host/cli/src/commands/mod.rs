@@ -1,6 +1,8 @@
 //! The commands, one in each file.
 
+pub(crate) mod answer;
 pub(crate) mod backup;
+pub(crate) mod cancel;
 pub(crate) mod gc;
 pub(crate) mod graph;
 pub(crate) mod history;

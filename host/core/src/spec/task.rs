@@ -212,7 +212,7 @@ pub struct RetryDoc {
     /// The first wait.
     #[schemars(range(min = 0.0, max = 31_622_400.0))]
     pub initial_delay: Option<f64>,
-    /// The longest wait.
+    /// The longest wait, unless the agent asks for a longer one (Retry-After).
     #[schemars(range(min = 0.0, max = 31_622_400.0))]
     pub max_delay: Option<f64>,
     /// `true` for full jitter, `false` for none, or the random share (0 to 1).

@@ -24,6 +24,7 @@ impl Conductor {
         let error = self.end_error(task, status, reason, earlier);
         let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
         let parent = self.nodes.item(task).map(|(parent, ..)| parent);
+        self.kept += result.as_ref().map_or(0, |result| result.len() as u64);
         let record = &mut self.records[task.index()];
         record.result = result.or(record.result.take());
         record.error = error;

@@ -250,6 +250,7 @@ impl Conductor {
             Some(AttemptEnd::Done { output, cached, proposals }) => {
                 // Before the end: the run might be over with it.
                 self.propose(task, proposals);
+                self.kept += output.len() as u64;
                 let record = &mut self.records[task.index()];
                 record.result = Some(output);
                 record.cached = cached;

@@ -16,6 +16,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::call::CallState;
 use super::fault::{self, OutgoingFault};
+use super::mask::Mask;
 use super::send::header_bytes;
 
 /// Lets bytes through at the call's rate.
@@ -119,6 +120,9 @@ impl Body for OutgoingBody {
 /// A response's body, from the network to the guest.
 pub(super) struct IncomingBody {
     body: reqwest::Body,
+    mask: Mask,
+    /// They follow what the mask held back.
+    trailers: Option<Frame<Bytes>>,
     pacer: Pacer,
     idle: Duration,
     /// When the whole response must have been read.
@@ -131,11 +135,13 @@ pub(super) struct IncomingBody {
 impl IncomingBody {
     pub(super) fn new(
         body: reqwest::Body,
+        mask: Mask,
         call: Arc<CallState>,
         idle: Duration,
         deadline: Instant,
     ) -> Self {
-        Self { body, pacer: Pacer::new(call), idle, deadline, timer: None, waiting: false }
+        let pacer = Pacer::new(call);
+        Self { body, mask, trailers: None, pacer, idle, deadline, timer: None, waiting: false }
     }
 
     /// Ready with the error when the network took too long.
@@ -170,10 +176,17 @@ impl Body for IncomingBody {
             if let Some(piece) = ready!(this.pacer.poll_piece(cx)) {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
+            if let Some(trailers) = this.trailers.take() {
+                return Poll::Ready(Some(Ok(trailers)));
+            }
             let frame = match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Pending => {
                     let error = ready!(this.poll_timer(cx));
                     return Poll::Ready(Some(Err(error)));
+                }
+                Poll::Ready(None) if !this.mask.is_empty() => {
+                    this.pacer.rest = this.mask.finish();
+                    continue;
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => {
@@ -190,13 +203,17 @@ impl Body for IncomingBody {
                 return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(allowed)))));
             }
             match frame.into_data() {
-                Ok(data) => this.pacer.rest = data,
-                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                Ok(data) => this.pacer.rest = this.mask.pass(data),
+                Err(trailers) => {
+                    this.pacer.rest = this.mask.finish();
+                    this.trailers = Some(trailers);
+                }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pacer.is_empty() && self.body.is_end_stream()
+        let nothing_left = self.mask.is_empty() && self.trailers.is_none();
+        self.pacer.is_empty() && nothing_left && self.body.is_end_stream()
     }
 }

@@ -11,6 +11,7 @@
 //! - [`grants`](Grants): what one call may reach, and with which secrets;
 //! - `policy`: the decision, a pure function of all of these;
 //! - [`secret`](SecretGrant): placeholders turned into secrets on the way out;
+//! - `mask`: secrets that a server sends back, made illegible;
 //! - `meter`: bytes counted and slowed down;
 //! - `resolve`, [`client`](EgressClient): names, connections, TLS;
 //! - `body`, `send`, `fault`: streaming both ways, timeouts, error codes;
@@ -26,6 +27,7 @@ mod client;
 mod connect;
 mod fault;
 mod grants;
+mod mask;
 mod meter;
 mod options;
 mod policy;

@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::mask::SHORTEST;
 use super::rule::{Rule, Verdict};
 use super::target::{Target, decode};
 
@@ -55,7 +56,7 @@ impl Secret {
         Ok(Self(Arc::new(Zeroizing::new(trimmed.to_owned()))))
     }
 
-    fn expose(&self) -> &[u8] {
+    pub(super) fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -163,9 +164,6 @@ pub(super) fn substitute<'a>(
 
 /// Turns secrets that a server sent back in a header into placeholders again.
 pub(super) fn redact(used: &[SecretGrant], headers: &mut HeaderMap) {
-    /// Shorter values are part of ordinary words, and no secrets.
-    const SHORTEST: usize = 6;
-
     for secret in used.iter().filter(|secret| secret.value.expose().len() >= SHORTEST) {
         for value in headers.values_mut() {
             let redacted =

@@ -15,6 +15,7 @@ use super::body::{IncomingBody, OutgoingBody};
 use super::call::CallState;
 use super::connect;
 use super::fault;
+use super::mask::Mask;
 use super::options::EgressOptions;
 use super::policy::{Denial, DeniedBy};
 use super::resolve::OnlySpecial;
@@ -107,7 +108,8 @@ pub(super) async fn send(
     secret::redact(&used, &mut parts.headers);
     // reqwest's notes to itself, such as the final URL.
     parts.extensions.clear();
-    let body = IncomingBody::new(body, call, timeouts.idle, deadline);
+    let mask = Mask::new(used.iter().map(|secret| secret.value.clone()));
+    let body = IncomingBody::new(body, mask, call, timeouts.idle, deadline);
     Ok(Response::from_parts(parts, body.boxed_unsync()))
 }
 

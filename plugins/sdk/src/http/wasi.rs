@@ -173,7 +173,7 @@ impl Iterator for Body {
             Err(StreamError::LastOperationFailed(error)) => {
                 let failure = match http_error_code(&error) {
                     Some(code) => explain(&self.request, &code),
-                    None => broken(&self.request, &error.to_debug_string()),
+                    None => broken(&self.request, first_part(&error.to_debug_string())),
                 };
                 self.stream = None;
                 Some(Err(failure))
@@ -274,4 +274,9 @@ fn explain(request: &Request, code: &ErrorCode) -> Failure {
         ErrorCode::InternalError(Some(why)) => broken(request, why),
         _ => broken(request, "the connection broke"),
     }
+}
+
+/// An error without how the host came to it, which it may add.
+fn first_part(said: &str) -> &str {
+    said.split("\n\nStack backtrace:").next().unwrap_or(said)
 }

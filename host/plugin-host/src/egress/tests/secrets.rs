@@ -7,11 +7,16 @@ use super::*;
 
 const KEY: &str = "sk-live-1234567890";
 
-/// Answers with the authorization it was sent, in the body and in a header.
+/// Answers with the authorization it was sent, in a header and, read from behind,
+/// in the body; for `/echo` the body has it as it is.
 async fn serve_echo() -> SocketAddr {
     serve(async |request| {
         let sent = request.headers().get("authorization").cloned();
         let text = sent.as_ref().map_or("", |sent| sent.to_str().expect("text")).to_owned();
+        let text = match request.uri().path() {
+            "/echo" => text,
+            _ => backwards(&text),
+        };
         let mut response = Response::new(Full::from(text));
         if let Some(sent) = sent {
             response.headers_mut().insert("x-echo", sent);
@@ -19,6 +24,10 @@ async fn serve_echo() -> SocketAddr {
         response
     })
     .await
+}
+
+fn backwards(text: &str) -> String {
+    text.chars().rev().collect()
 }
 
 /// A call with a secret granted for `to`, and the secret's placeholder.
@@ -41,14 +50,25 @@ async fn replaced_in_headers_where_granted() {
     let url = format!("http://{}/", serve_echo().await);
     let (egress, placeholder) = with_secret(&[LOOPBACK]);
     let whole = send(&egress, &url, &placeholder).await.expect("granted");
-    assert_eq!(whole.text(), KEY);
+    assert_eq!(backwards(&whole.text()), KEY);
     let part = send(&egress, &url, &format!("Bearer {placeholder}")).await.expect("granted");
-    assert_eq!(part.text(), format!("Bearer {KEY}"));
+    assert_eq!(backwards(&part.text()), format!("Bearer {KEY}"));
     let basic = STANDARD.encode(format!("user:{placeholder}"));
     let basic = send(&egress, &url, &format!("Basic {basic}")).await.expect("granted");
-    assert_eq!(basic.text(), format!("Basic {}", STANDARD.encode(format!("user:{KEY}"))));
+    assert_eq!(
+        backwards(&basic.text()),
+        format!("Basic {}", STANDARD.encode(format!("user:{KEY}")))
+    );
     let none = send(&egress, &url, "Bearer other").await.expect("nothing to replace");
-    assert_eq!(none.text(), "Bearer other");
+    assert_eq!(backwards(&none.text()), "Bearer other");
+}
+
+#[tokio::test]
+async fn an_echo_in_a_body_shows_asterisks() {
+    let url = format!("http://{}/echo", serve_echo().await);
+    let (egress, placeholder) = with_secret(&[LOOPBACK]);
+    let answer = send(&egress, &url, &format!("Bearer {placeholder}")).await.expect("granted");
+    assert_eq!(answer.text(), format!("Bearer {}", "*".repeat(KEY.len())));
 }
 
 #[tokio::test]

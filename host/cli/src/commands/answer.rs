@@ -1,0 +1,62 @@
+//! `consort answer`: answers a question of a recorded run.
+
+use clap::Args;
+use consort_engine::{PastRun, Request};
+use serde_json::Value;
+
+use crate::error::{CommandError, Exit};
+use crate::requests::post;
+use crate::store::{StoreArgs, unreadable};
+
+/// Answer a question of a recorded run
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  consort status 019ab3 --store runs.db                       shows what is asked
+  consort answer 019ab3 review true --store runs.db
+  consort answer 019ab3 city '{\"city\": \"Oslo\"}' --store runs.db
+  consort answer 019ab3 city Oslo --store runs.db             text needs no quotes
+
+The answer waits in the store until the process that carries the run out takes it up,
+at once or when the run is resumed. To an approval, 'false' and an object whose
+'approved' is false say no; any other JSON is its result.
+
+Exit codes: 0 noted, 1 the store failed, 2 no such run or question, or it does not fit")]
+pub(crate) struct AnswerArgs {
+    /// The run
+    run: String,
+
+    /// The task that asks; 'task[n]' for an item
+    task: String,
+
+    /// The answer: JSON, else text
+    answer: String,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Carries the command out.
+pub(crate) fn answer(args: &AnswerArgs) -> Result<Exit, CommandError> {
+    let mut run = PastRun::read(&args.store.reader()?, &args.run).map_err(unreadable)?;
+    let task = run.task(&args.task).map_err(|error| CommandError::invalid(error.to_string()))?;
+    let Some(question) = &task.question else {
+        let message = format!("task '{}' asks nothing: it is {}", args.task, task.state);
+        return Err(CommandError::invalid(message)
+            .hint(format!("'consort status {}' shows what is asked", run.row().id)));
+    };
+    let answer = match serde_json::from_str(&args.answer) {
+        Ok(answer) => answer,
+        // Text is not taken for the result of an approval: 'no' would be a yes.
+        Err(_) if !question.by_agent => {
+            return Err(CommandError::invalid(format!("'{}' is not JSON", args.answer))
+                .hint("write true, false, an object, or a text in quotes"));
+        }
+        Err(_) => Value::String(args.answer.clone()),
+    };
+    question.check(&answer).map_err(|reasons| {
+        let message = format!("the answer to '{}' does not fit: {}", args.task, reasons.join("; "));
+        CommandError::invalid(message)
+    })?;
+    post(&args.store, &run, &Request::Answer { task: args.task.clone(), answer })
+}
