@@ -11,6 +11,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("adapter", "echo"),
     ("adapter", "http-json"),
     ("adapter", "openai"),
+    ("adapter", "langgraph"),
     ("adapter", "local"),
     ("prioritizer", "priority"),
     ("prioritizer", "critical-path"),

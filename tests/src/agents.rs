@@ -6,12 +6,16 @@
 //! says which, and ends with the value that stands for it.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::command;
 
@@ -23,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Agent {
     child: Child,
     url: String,
+    /// Where it keeps what it remembers.
+    folder: Option<TempDir>,
 }
 
 impl Agent {
@@ -53,6 +59,22 @@ impl Agent {
         Self::start("aimock", &mut command)
     }
 
+    /// LangGraph's server for development, with `tests/agents/langgraph/graph.py`.
+    ///
+    /// # Panics
+    ///
+    /// As [`llama`](Self::llama).
+    pub fn langgraph() -> Self {
+        let source = source("langgraph");
+        let python = python("langgraph", &source.join("requirements.txt"), &[]);
+        let folder = TempDir::new().expect("there is a place for temporary files");
+        let mut command = Command::new(python);
+        command.arg(source.join("server.py")).current_dir(&folder);
+        let mut agent = Self::start("langgraph", &mut command);
+        agent.folder = Some(folder);
+        agent
+    }
+
     /// Starts a server and waits until it prints its URL.
     fn start(name: &str, command: &mut Command) -> Self {
         let started =
@@ -69,7 +91,7 @@ impl Agent {
                 }
             }
         });
-        let mut agent = Self { child, url: String::new() };
+        let mut agent = Self { child, url: String::new(), folder: None };
         agent.url = finding
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|_| panic!("{name} did not say where it listens"));
@@ -79,6 +101,32 @@ impl Agent {
     /// Where it listens, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Asks the server something behind the back of what is tested: a GET, or a
+    /// POST of this document.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer with a document under a good status.
+    pub fn ask(&self, path: &str, document: Option<&Value>) -> Value {
+        let host = self.url.trim_start_matches("http://");
+        let method = if document.is_some() { "POST" } else { "GET" };
+        let body = document.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(host).expect("it listens");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("it speaks HTTP");
+        let is_good = head.split(' ').nth(1).is_some_and(|status| status.starts_with('2'));
+        assert!(is_good, "{method} {path}: {answer}");
+        serde_json::from_str(body).unwrap_or_else(|e| panic!("{method} {path}: {e}: {answer}"))
     }
 }
 

@@ -14,7 +14,17 @@ static CONSORT: LazyLock<PathBuf> = LazyLock::new(|| {
         Some(other) => other,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What the outer cargo says about this crate: some build scripts would run
+    // again for it, in both directions.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let is_about = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
+        if is_about.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(&*name);
+        }
+    }
+    let status = command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--workspace", "--bin", "consort"])
         .args(["--profile", profile, "--target-dir"])

@@ -1,6 +1,8 @@
 //! *Configuration* is the JSON object the operator wrote for this agent, policy
 //! or use of a transformer.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -15,6 +17,18 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
         let message = format!("the configuration is not valid: {}", describe(text, &error));
         Failure::invalid_input(message).with_code("invalid-config")
     })
+}
+
+/// A time that `field` gives in seconds, fractions allowed; `InvalidInput` when
+/// it is zero, negative or no time at all.
+pub fn seconds(field: &str, seconds: f64) -> Result<Duration, Failure> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => {
+            let message = format!("'{field}' is {seconds}; use a number of seconds above 0");
+            Err(Failure::invalid_input(message).with_code("invalid-config"))
+        }
+    }
 }
 
 /// serde_json's message, with the place as a quotation instead of as numbers:
@@ -72,5 +86,15 @@ mod tests {
         );
         assert!(message("{\n}").contains("missing field `model`"), "{}", message("{\n}"));
         assert!(message("").starts_with("the configuration is not valid: EOF"), "{}", message(""));
+    }
+
+    #[test]
+    fn a_time_is_above_zero() {
+        assert_eq!(seconds("timeout", 0.25), Ok(Duration::from_millis(250)));
+        for nonsense in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let failure = seconds("timeout", nonsense).unwrap_err();
+            assert_eq!(failure.code(), Some("invalid-config"));
+            assert!(failure.message().starts_with("'timeout' is "), "{failure:?}");
+        }
     }
 }

@@ -45,6 +45,8 @@
 //! - [`adapter`], [`transformer`], [`prioritizer`]: the traits and what their
 //!   arguments can do
 //! - [`payload`], [`failure`], [`config`]: values, refusals, configuration
+//! - [`message`], [`template`], [`path`]: a task as a message or a document, and a
+//!   place in the answer
 //! - [`host`]: log, progress and metrics
 //! - [`http`]: a blocking client over `wasi:http`
 //! - [`export`]: the export macros; [`manifest`]: what they embed
@@ -61,8 +63,11 @@ pub mod export;
 pub mod failure;
 pub mod host;
 pub mod http;
+pub mod message;
+pub mod path;
 pub mod payload;
 pub mod prioritizer;
+pub mod template;
 pub mod transformer;
 
 #[cfg(not(target_family = "wasm"))]

@@ -109,8 +109,9 @@ fn policies_change_the_order() {
 
 #[test]
 fn examples_that_need_a_server_are_valid() {
-    let ran =
-        consort(&["validate", "07-openai.yaml", "08-http-json.yaml", "--secret", "OPENAI_API_KEY"]);
+    let files = ["07-openai.yaml", "08-http-json.yaml", "14-langgraph.yaml"];
+    let secrets = ["--secret", "OPENAI_API_KEY", "--secret", "LANGGRAPH_API_KEY"];
+    let ran = consort(&[&["validate"][..], &files, &secrets].concat());
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 

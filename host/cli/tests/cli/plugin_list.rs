@@ -20,7 +20,10 @@ fn the_default_plugins_are_listed() {
         .iter()
         .filter_map(|plugin| plugin["name"].as_str())
         .collect();
-    for name in ["echo", "http-json", "openai", "local", "priority", "critical-path", "deadline"] {
+    for name in ["echo", "http-json", "openai", "langgraph", "local"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    for name in ["priority", "critical-path", "deadline"] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
     for name in ["jq", "template", "json-schema", "text"] {

@@ -1,5 +1,6 @@
 //! The default plugins as components, in a real host.
 
+mod langgraph;
 mod network;
 mod offline;
 mod support;

@@ -2,11 +2,11 @@
 //! error that some agents report that way.
 
 use consort_plugin_sdk::http::response::{excerpt, failure_of, said};
+use consort_plugin_sdk::path::find;
 use consort_plugin_sdk::{Failure, Payload, Step, Usage};
 use serde_json::{Value, json};
 
 use crate::config::{Config, UsagePaths};
-use crate::path::find;
 
 /// Reads a response's body.
 pub(crate) fn read(config: &Config, body: &str) -> Result<Step, Failure> {

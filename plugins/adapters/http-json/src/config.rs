@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use consort_plugin_sdk::Failure;
+use consort_plugin_sdk::config::seconds;
 use consort_plugin_sdk::http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,24 +48,15 @@ impl Config {
             "GET" => Ok(Method::Get),
             "DELETE" => Ok(Method::Delete),
             other => {
-                Err(invalid(format!("'method' is '{other}'; use POST, PUT, PATCH, GET or DELETE")))
+                let message = format!("'method' is '{other}'; use POST, PUT, PATCH, GET or DELETE");
+                Err(Failure::invalid_input(message).with_code("invalid-config"))
             }
         }
     }
 
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, Failure> {
-        let Some(seconds) = self.timeout else {
-            return Ok(None);
-        };
-        match Duration::try_from_secs_f64(seconds) {
-            Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
-            _ => Err(invalid(format!("'timeout' is {seconds}; use a number of seconds above 0"))),
-        }
+        self.timeout.map(|timeout| seconds("timeout", timeout)).transpose()
     }
-}
-
-fn invalid(message: String) -> Failure {
-    Failure::invalid_input(message).with_code("invalid-config")
 }
 
 fn post() -> String {

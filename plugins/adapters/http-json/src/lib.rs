@@ -5,17 +5,13 @@
 //! # Layout
 //!
 //! - `config`: what the operator can say
-//! - `template`: the document to send
-//! - `path`: a place in a document
 //! - `answer`: what the response means
 
 mod answer;
 mod config;
-mod path;
-mod template;
 
 use consort_plugin_sdk::http::{Method, Request, Transport, Wasi};
-use consort_plugin_sdk::{Adapter, Failure, Invocation, Step};
+use consort_plugin_sdk::{Adapter, Failure, Invocation, Step, template};
 
 use crate::config::Config;
 
@@ -57,7 +53,7 @@ fn request(call: &Invocation, config: &Config) -> Result<Request, Failure> {
     match request.method() {
         Method::Get | Method::Head | Method::Delete => Ok(request),
         Method::Post | Method::Put | Method::Patch => {
-            request.json(&template::fill(&config.body, call)?)
+            request.json(&template::fill("body", &config.body, call)?)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use consort_plugin_sdk::Failure;
 use consort_plugin_sdk::http::Response;
+use consort_plugin_sdk::message::text;
 use serde_json::Value;
 
 use crate::error;
@@ -28,13 +29,4 @@ pub(crate) fn read(response: Response) -> Result<Reply, Failure> {
         model: body["model"].as_str().map(str::to_owned),
         usage: body["usage"].clone(),
     })
-}
-
-/// A message's text, which some servers write as a list of parts.
-pub(crate) fn text(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        _ => String::new(),
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use consort_plugin_sdk::Failure;
+use consort_plugin_sdk::config::seconds;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -75,15 +76,6 @@ impl Config {
     }
 
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, Failure> {
-        let Some(seconds) = self.timeout else {
-            return Ok(None);
-        };
-        match Duration::try_from_secs_f64(seconds) {
-            Ok(timeout) if !timeout.is_zero() => Ok(Some(timeout)),
-            _ => {
-                let message = format!("'timeout' is {seconds}; use a number of seconds above 0");
-                Err(Failure::invalid_input(message).with_code("invalid-config"))
-            }
-        }
+        self.timeout.map(|timeout| seconds("timeout", timeout)).transpose()
     }
 }

@@ -4,9 +4,9 @@
 use consort_plugin_sdk::Failure;
 use consort_plugin_sdk::host;
 use consort_plugin_sdk::http::{Event, Response};
+use consort_plugin_sdk::message::text;
 use serde_json::{Value, json};
 
-use crate::completion::text;
 use crate::error;
 use crate::reply::Reply;
 

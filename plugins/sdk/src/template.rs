@@ -10,14 +10,17 @@
 
 use std::borrow::Cow;
 
-use consort_plugin_sdk::{Failure, Invocation};
 use serde_json::{Map, Value, json};
 
+use crate::adapter::Invocation;
+use crate::failure::Failure;
 use crate::path::find;
 
-/// Fills in every string of the document; keys stay as they are.
-pub(crate) fn fill(template: &Value, call: &Invocation) -> Result<Value, Failure> {
-    Filler { context: context(call)? }.fill(template, "body")
+/// Fills in every string of the document; keys stay as they are. `name` is what
+/// the configuration calls the document; `InvalidInput` says with it which
+/// string cannot be filled in.
+pub fn fill(name: &str, template: &Value, call: &Invocation) -> Result<Value, Failure> {
+    Filler { context: context(call)? }.fill(template, name)
 }
 
 /// What placeholders can name.
@@ -148,17 +151,16 @@ fn literal(placeholder: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use consort_plugin_sdk::Payload;
-    use consort_plugin_sdk::testing::invocation;
-
     use super::*;
+    use crate::payload::Payload;
+    use crate::testing::invocation;
 
     fn filled(template: Value) -> Result<Value, Failure> {
         let call = invocation("summarise \"it\"")
             .with_input(Payload::Json(r#"{"text": "long", "n": 3, "tags": ["z", "a"]}"#.into()))
             .after("notes", Payload::Json("[1, 2.5, null]".into()))
             .after("draft", Payload::Text("words".into()));
-        fill(&template, &call)
+        fill("body", &template, &call)
     }
 
     #[test]
@@ -200,13 +202,17 @@ mod tests {
     #[test]
     fn text_of_the_task_is_not_a_template() {
         let call = invocation("{{ input }}");
-        assert_eq!(fill(&json!("{{ description }}"), &call), Ok(json!("{{ input }}")));
-        assert_eq!(fill(&json!("1. {{ description }}"), &call), Ok(json!("1. {{ input }}")));
+        assert_eq!(fill("body", &json!("{{ description }}"), &call), Ok(json!("{{ input }}")));
+        assert_eq!(
+            fill("body", &json!("1. {{ description }}"), &call),
+            Ok(json!("1. {{ input }}"))
+        );
     }
 
     #[test]
     fn a_task_without_input_has_null() {
-        assert_eq!(fill(&json!({"i": "{{ input }}"}), &invocation("")), Ok(json!({"i": null})));
+        let filled = fill("body", &json!({"i": "{{ input }}"}), &invocation(""));
+        assert_eq!(filled, Ok(json!({"i": null})));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A *path* names a place in a JSON document: a JSON Pointer such as
-//! `/choices/0/text`, or dotted, `choices[0].text`. The empty path is the whole
-//! document.
+//! `/choices/0/text`, or dotted, `choices[0].text`, where `[-1]` is the last of a
+//! list. The empty path is the whole document.
 
 use serde_json::Value;
 
 /// What is at the place; none when there is no such place.
-pub(crate) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
+pub fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     if path.is_empty() || path.starts_with('/') {
         return document.pointer(path);
     }
@@ -14,7 +14,10 @@ pub(crate) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     segments.map(|segment| segment.strip_suffix(']').unwrap_or(segment)).try_fold(
         document,
         |value, segment| match value {
-            Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+            Value::Array(items) => match segment.strip_prefix('-') {
+                Some(back) => items.get(items.len().checked_sub(back.parse().ok()?)?),
+                None => items.get(segment.parse::<usize>().ok()?),
+            },
             Value::Object(fields) => fields.get(segment),
             _ => None,
         },
@@ -40,6 +43,9 @@ mod tests {
             ("", Some(document.clone())),
             ("a[2]", None),
             ("a.b", None),
+            ("a[-2].b", Some(json!(1))),
+            ("a[-3]", None),
+            ("a[-0]", None),
             ("/a/0/b/x", None),
         ] {
             assert_eq!(find(&document, path), found.as_ref(), "{path}");

@@ -1,10 +1,12 @@
 //! The real `consort` command and real agents that nobody here wrote.
 //!
 //! Ignored unless asked for, because the servers are installed from PyPI and npm
-//! first (200 MB, once): `cargo xtask agents`, which is
+//! first (400 MB, once): `cargo xtask agents`, which is
 //! `cargo test -p consort-tests --test agents -- --ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod langgraph;
 
 use std::fs;
 use std::process::{Command, Output};
@@ -18,12 +20,19 @@ fn run(workflow: &Value) -> (Option<i32>, Value) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("workflow.json");
     fs::write(&file, serde_json::to_string_pretty(workflow).unwrap()).unwrap();
-    let Output { status, stdout, stderr } = Command::new(consort())
-        .args(["run", "--json"])
-        .arg(&file)
-        .env("XDG_CACHE_HOME", target_dir().join("agents/cache"))
-        .output()
-        .unwrap();
+    report(command(&["run", "--json"]).arg(&file))
+}
+
+/// The command, with the code it has compiled before.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(consort());
+    command.args(args).env("XDG_CACHE_HOME", target_dir().join("agents/cache"));
+    command
+}
+
+/// What a command that prints JSON ends with: its exit code and report.
+fn report(command: &mut Command) -> (Option<i32>, Value) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
     let report = serde_json::from_slice(&stdout)
         .unwrap_or_else(|error| panic!("no report ({error}), {status}: {stderr}"));
