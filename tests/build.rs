@@ -29,6 +29,7 @@ const GUESTS: &[GuestCrate<'_>] = &[
         path: "tests/guests/scripted",
     },
     GuestCrate { name: "relay", package: "consort-test-relay", path: "tests/guests/relay" },
+    GuestCrate { name: "remote", package: "consort-test-remote", path: "tests/guests/remote" },
     GuestCrate { name: "echo", package: "consort-adapter-echo", path: "plugins/adapters/echo" },
 ];
 

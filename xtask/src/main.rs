@@ -23,6 +23,9 @@ cargo xtask COMMAND
   test [ARGS…]     build everything and run all tests; ARGS go to 'cargo test'
   agents [ARGS…]   run the tests against real agents and other languages' tools,
                    which are installed into target/agents first
+  crash [--kills N] [--seed N]
+                   kill consort until 200, or N, processes have died, and see that
+                   their runs come to their end all the same
   bench [ARGS…]    measure, and print a table; ARGS go to the benchmark
   examples         run every workflow in examples/ that needs no server
   ci               everything the gate checks: tests, real agents, format, lints,
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         "demo" => demo::demo(),
         "test" => test(&rest),
         "agents" => agents(&rest),
+        "crash" => crash(&rest),
         "bench" => bench(&rest),
         "examples" => tools::ensure_target().and_then(|()| examples::examples()),
         "ci" => ci::ci(),
@@ -72,6 +76,26 @@ pub(crate) fn agents(args: &[String]) -> Result<(), Failed> {
         .args(["--", "--ignored", "--nocapture"])
         .args(args)
         .run()
+}
+
+/// The crash test, for as long as it takes.
+fn crash(args: &[String]) -> Result<(), Failed> {
+    tools::ensure_target()?;
+    let filter = "runs_survive_being_killed_by_the_hundred";
+    let mut test = Step::cargo(["test", "--locked", "--workspace", "--test", "crash", "--"])
+        .args(["--ignored", "--nocapture", "--exact", filter]);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let variable = match arg.as_str() {
+            "--kills" => "CONSORT_CRASH_KILLS",
+            "--seed" => "CONSORT_CRASH_SEED",
+            other => return Err(Failed::new(format!("there is no argument '{other}'\n\n{USAGE}"))),
+        };
+        let number = args.next().filter(|number| number.parse::<u64>().is_ok());
+        let number = number.ok_or_else(|| Failed::new(format!("'{arg}' needs a number")))?;
+        test = test.env(variable, number);
+    }
+    test.run()
 }
 
 /// The table of measurements.

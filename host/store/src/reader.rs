@@ -21,8 +21,8 @@ use crate::{backup, check, connection, lookup};
 
 /// A connection of its own to a store. Each method sees one state of the file,
 /// the newest that was committed when it was called. One that calls back keeps
-/// that state until it returns; meanwhile the writer goes on, and its log
-/// grows.
+/// that state until it returns, also for what is called from there; meanwhile
+/// the writer goes on, and its log grows.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
@@ -252,11 +252,15 @@ impl Reader {
         self.consistently(|connection| read(connection).map_err(|error| self.failed(error)))
     }
 
-    /// Several statements see one state within a transaction.
+    /// Several statements see one state within a transaction. Whoever calls
+    /// from within a call back is in one already.
     fn consistently<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if !self.connection.is_autocommit() {
+            return read(&self.connection);
+        }
         let transaction =
             self.connection.unchecked_transaction().map_err(|error| self.failed(error))?;
         read(&transaction)

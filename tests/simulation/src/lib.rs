@@ -10,10 +10,12 @@
 //!
 //! * `document`: the workflow.
 //! * `world`: who it is run by.
+//! * `journal`: what is left of it when the host goes down.
 //! * `model`: what must come of it.
 
 mod dice;
 mod document;
+mod journal;
 mod model;
 mod world;
 
@@ -24,6 +26,7 @@ use consort_core::scheduler::{Action, Event, Scheduler, Settings, Submission};
 use consort_core::spec::{self, Format};
 
 use dice::Dice;
+use journal::{Journal, Remains};
 use model::Model;
 use world::World;
 
@@ -41,6 +44,8 @@ pub struct Tick {
     pub events: Vec<Event>,
     /// What was to be done about it.
     pub actions: Vec<Action>,
+    /// It was not on disk when the host went down.
+    pub lost: bool,
 }
 
 impl fmt::Display for Tick {
@@ -55,6 +60,9 @@ impl fmt::Display for Tick {
         }
         for action in &self.actions {
             writeln!(f, "{:>8}    -> {action:?}", self.at)?;
+        }
+        if self.lost {
+            writeln!(f, "{:>8}    this was lost", self.at)?;
         }
         Ok(())
     }
@@ -93,34 +101,33 @@ impl Run {
         let plan = plan::compile(document, &known, BEGIN).map_err(invalid)?;
         let (submission, _) = Submission::new(&plan, BEGIN);
         let settings = Settings { slots: dice.between(1, 8) as u32, seed: self.seed };
-        let mut model = Model::new(&plan, &submission, settings.slots, BEGIN);
-        let mut world = World::new(self.seed, BEGIN, submission.tasks.clone());
-        let mut scheduler = Scheduler::new(settings);
+        let budgeted = plan.budget.tokens.is_some() || plan.budget.cost.is_some();
+        let mut run = Live {
+            model: Model::new(&plan, &submission, settings.slots, BEGIN),
+            world: World::new(self.seed, BEGIN, submission.tasks.clone()),
+            scheduler: Scheduler::new(settings),
+            journal: Journal::new(settings, budgeted),
+            ticks: &mut self.ticks,
+        };
         let mut now = BEGIN;
         let mut events = vec![Event::Submit(Box::new(submission))];
         for _ in 0..MAX_STEPS {
-            let mut actions = Vec::new();
-            scheduler.step(now, events.clone(), &mut actions);
-            let checked = model.check(now, &events, &actions);
-            let ended = matches!(actions.last(), Some(Action::RunEnded { .. }));
-            for action in &actions {
-                world.perform(now, action);
+            if let Some(back) = run.crash_amid(now, &mut events)? {
+                now = back;
+            } else {
+                run.step(now, std::mem::take(&mut events))?;
+                if let Some(back) = run.crash(now)? {
+                    now = back;
+                    events = vec![Event::Recovered];
+                }
             }
-            self.ticks.push(Tick { at: now - BEGIN, events, actions });
-            checked?;
-            if ended {
+            if run.has_ended() {
+                let scheduler = run.scheduler;
                 return self.check_end(&scheduler, settings);
             }
-            if let Some(back) = world.crash(now) {
-                now = back;
-                events = vec![Event::Recovered];
-                continue;
+            if events.is_empty() {
+                (now, events) = run.wait(now)?;
             }
-            let timer = scheduler.next_timer();
-            let next = world.next().into_iter().chain(timer).min();
-            let Some(next) = next else { return Err("nothing will ever happen".into()) };
-            now = now.max(next) + world.lateness();
-            events = world.events(now, timer.is_some_and(|at| at <= now));
         }
         Err("the run has no end".into())
     }
@@ -133,7 +140,7 @@ impl Run {
             return Err(format!("slots, ready tasks or timers are left at the end: {left:?}"));
         }
         let mut again = Scheduler::new(settings);
-        for tick in &self.ticks {
+        for tick in self.ticks.iter().filter(|tick| !tick.lost) {
             let mut actions = Vec::new();
             again.step(tick.at + BEGIN, tick.events.clone(), &mut actions);
             if actions != tick.actions {
@@ -148,12 +155,100 @@ impl Run {
 
     /// How many tasks came to their end.
     pub fn finished(&self) -> usize {
-        let actions = self.ticks.iter().flat_map(|tick| &tick.actions);
+        let ticks = self.ticks.iter().filter(|tick| !tick.lost);
+        let actions = ticks.flat_map(|tick| &tick.actions);
         actions.filter(|action| matches!(action, Action::Finished { .. })).count()
     }
 
     /// The command that shows this run.
     pub fn replay(&self) -> String {
         format!("cargo run -p consort-simulation -- --seed {} --trace", self.seed)
+    }
+}
+
+/// A run that goes on.
+struct Live<'a> {
+    scheduler: Scheduler,
+    model: Model,
+    world: World,
+    journal: Journal,
+    ticks: &'a mut Vec<Tick>,
+}
+
+impl Live<'_> {
+    /// Takes in what has happened, and does what follows.
+    fn step(&mut self, now: i64, events: Vec<Event>) -> Result<(), String> {
+        self.take(now, events)?;
+        for action in &self.ticks[self.ticks.len() - 1].actions {
+            self.world.perform(now, action);
+        }
+        Ok(())
+    }
+
+    /// Takes in what has happened.
+    fn take(&mut self, now: i64, events: Vec<Event>) -> Result<(), String> {
+        let mut actions = Vec::new();
+        self.scheduler.step(now, events.clone(), &mut actions);
+        let checked = self.model.check(now, &events, &actions);
+        if self.world.is_fragile() {
+            self.journal.push(&events, &self.model);
+        }
+        self.ticks.push(Tick { at: now - BEGIN, events, actions, lost: false });
+        checked
+    }
+
+    fn has_ended(&self) -> bool {
+        let last = self.ticks.iter().rfind(|tick| !tick.lost);
+        let action = last.and_then(|tick| tick.actions.last());
+        matches!(action, Some(Action::RunEnded { .. }))
+    }
+
+    /// The host may go down when it has done what followed from a step. Says
+    /// when it is back.
+    fn crash(&mut self, now: i64) -> Result<Option<i64>, String> {
+        let Some(back) = self.world.crash(now) else { return Ok(None) };
+        let kept = self.world.kept(self.journal.unsynced());
+        self.rebuild(kept)?;
+        Ok(Some(back))
+    }
+
+    /// The host may go down while these events are recorded, and before
+    /// anything comes of them: they are there as a whole, or not at all. Says
+    /// when it is back, and what it has to do with then.
+    fn crash_amid(&mut self, now: i64, events: &mut Vec<Event>) -> Result<Option<i64>, String> {
+        // What is not submitted is no run.
+        if self.ticks.is_empty() {
+            return Ok(None);
+        }
+        let Some(back) = self.world.crash(now) else { return Ok(None) };
+        let events = std::mem::replace(events, vec![Event::Recovered]);
+        let unsynced = self.journal.unsynced();
+        let kept = self.world.kept(unsynced + 1);
+        if kept <= unsynced {
+            self.world.take_back(now, events);
+            self.rebuild(kept)?;
+            return Ok(Some(back));
+        }
+        self.rebuild(unsynced)?;
+        self.take(now, events)?;
+        let last = &self.ticks[self.ticks.len() - 1];
+        last.actions.iter().for_each(|action| self.world.count(action));
+        Ok(Some(back))
+    }
+
+    fn rebuild(&mut self, kept: usize) -> Result<(), String> {
+        let Remains { scheduler, model } = self.journal.crash(self.ticks, kept)?;
+        self.scheduler = scheduler;
+        self.model = model;
+        Ok(())
+    }
+
+    /// What happens next, and when.
+    fn wait(&mut self, now: i64) -> Result<(i64, Vec<Event>), String> {
+        let timer = self.scheduler.next_timer();
+        let next = self.world.next().into_iter().chain(timer).min();
+        let Some(next) = next else { return Err("nothing will ever happen".into()) };
+        let now = now.max(next) + self.world.lateness();
+        Ok((now, self.world.events(now, timer.is_some_and(|at| at <= now))))
     }
 }

@@ -72,7 +72,7 @@ struct Rank {
     arrival: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Task {
     facts: Facts,
     stage: Stage,
@@ -157,7 +157,7 @@ enum Halt {
 }
 
 /// What is known of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Model {
     now: i64,
     slots: u32,
@@ -188,7 +188,7 @@ pub(crate) struct Model {
 }
 
 /// What is known of one step.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Step {
     /// Tasks there were before.
     tasks: usize,

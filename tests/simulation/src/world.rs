@@ -31,6 +31,8 @@ struct Mood {
 enum Happening {
     /// The attempt that was started as the `start`-th comes to its end.
     End { task: TaskIx, start: u64, end: End, tokens: u64 },
+    /// That attempt says what it has used before it ends.
+    Used { task: TaskIx, start: u64, tokens: u64 },
     /// Whatever the task does by then.
     Event(Event),
 }
@@ -109,6 +111,11 @@ impl World {
                         self.end(now, task, end, tokens, &mut events);
                     }
                 }
+                Some((_, Happening::Used { task, start, tokens })) => {
+                    if self.running.get(&task) == Some(&start) {
+                        events.push(spent(tokens));
+                    }
+                }
                 Some((_, Happening::Event(Event::Alive { task }))) => {
                     if self.running.contains_key(&task) {
                         events.push(Event::Alive { task });
@@ -127,7 +134,7 @@ impl World {
 
     fn end(&mut self, now: i64, task: TaskIx, end: End, tokens: u64, events: &mut Vec<Event>) {
         if tokens > 0 {
-            events.push(Event::Spent { tokens, cost: tokens as f64 / 1_000.0 });
+            events.push(spent(tokens));
         }
         if self.dice.chance(self.mood.spawns) && self.tasks < MANY {
             events.push(self.spawn(task));
@@ -178,13 +185,28 @@ impl World {
         }
         self.recovering = true;
         self.running.clear();
-        self.agenda.retain(|_, happening| {
-            let operator = |event: &Event| {
-                matches!(event, Event::Cancel { .. } | Event::Pause | Event::Resume)
-            };
-            matches!(happening, Happening::Event(event) if operator(event))
-        });
+        self.agenda.retain(
+            |_, happening| matches!(happening, Happening::Event(event) if is_wanted(event)),
+        );
         Some(self.after(now, 0, 2_000))
+    }
+
+    /// Whether it ever goes down.
+    pub(crate) fn is_fragile(&self) -> bool {
+        self.mood.crashes > 0
+    }
+
+    /// How many of so many steps that were on their way are on disk.
+    pub(crate) fn kept(&mut self, most: usize) -> usize {
+        self.dice.roll(most as u64 + 1) as usize
+    }
+
+    /// These events were lost; who wanted something and has no answer wants it
+    /// still.
+    pub(crate) fn take_back(&mut self, at: i64, events: Vec<Event>) {
+        for event in events.into_iter().filter(is_wanted) {
+            self.note(at, Happening::Event(event));
+        }
     }
 
     fn note(&mut self, at: i64, happening: Happening) {
@@ -248,14 +270,22 @@ impl World {
                 let at = self.after(now, 0, high);
                 self.note(at, Happening::End { task, start, end, tokens: 3 });
             }
-            Action::FannedOut { items, .. } => self.tasks += items,
-            Action::Added { .. } => self.tasks += 1,
+            Action::FannedOut { .. } | Action::Added { .. } => self.count(action),
             Action::CancelRemote { .. }
             | Action::Retrying { .. }
             | Action::Held { .. }
             | Action::Rejected { .. }
             | Action::Finished { .. }
             | Action::RunEnded { .. } => {}
+        }
+    }
+
+    /// Keeps count of the tasks there are.
+    pub(crate) fn count(&mut self, action: &Action) {
+        match action {
+            Action::FannedOut { items, .. } => self.tasks += items,
+            Action::Added { .. } => self.tasks += 1,
+            _ => {}
         }
     }
 
@@ -286,8 +316,14 @@ impl World {
             }
         };
         if high > 0 {
-            let at = self.after(now, 0, high);
-            self.note(at, Happening::End { task, start, end, tokens });
+            let mut at = self.after(now, 0, high);
+            let mut left = tokens;
+            if self.dice.chance(30) {
+                self.note(at, Happening::Used { task, start, tokens });
+                left = 0;
+                at = self.after(at, 0, 30);
+            }
+            self.note(at, Happening::End { task, start, end, tokens: left });
         }
         if self.dice.chance(40) {
             for _ in 0..self.dice.roll(6) {
@@ -331,4 +367,13 @@ impl World {
         };
         self.note(at, Happening::Event(Event::Cancel { scope }));
     }
+}
+
+/// Whether a person wants it of the run, and will not be put off.
+fn is_wanted(event: &Event) -> bool {
+    matches!(event, Event::Cancel { .. } | Event::Pause | Event::Resume)
+}
+
+fn spent(tokens: u64) -> Event {
+    Event::Spent { tokens, cost: tokens as f64 / 1_000.0 }
 }

@@ -14,12 +14,15 @@
 //! | `/never` | no answer |
 //! | `/slow?ms=N` | as `/echo`, after that long |
 //! | `/gather?n=N` | as `/echo`, once N requests are there at the same time |
+//! | `/work?ms=N&fails=N&code=C` | that status the first N times for this idempotency key, then `{answer}`, after that long; `&list=N` makes it a list |
+//! | `/runs` | runs that are done by themselves, see [`RemoteRun`] |
 //! | `/v1/chat/completions` | an OpenAI-compatible answer that repeats the last message |
 
+mod ledger;
 mod openai;
 mod routes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,9 +31,13 @@ use http::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use ledger::Ledger;
+pub use ledger::RemoteRun;
 
 /// A running server; ends when dropped.
 #[derive(Debug)]
@@ -58,6 +65,8 @@ pub(crate) struct Shared {
     recorded: Option<Mutex<Vec<Recorded>>>,
     /// How often each `/flaky` key was asked for.
     flaky: Mutex<HashMap<String, usize>>,
+    ledger: Arc<Ledger>,
+    connections: watch::Sender<usize>,
     in_flight: watch::Sender<usize>,
     most_in_flight: AtomicUsize,
     requests: AtomicUsize,
@@ -80,6 +89,8 @@ impl Server {
         let shared = Arc::new(Shared {
             recorded: record.then(Mutex::default),
             flaky: Mutex::default(),
+            ledger: Arc::default(),
+            connections: watch::Sender::new(0),
             in_flight: watch::Sender::new(0),
             most_in_flight: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
@@ -117,6 +128,55 @@ impl Server {
     pub fn most_in_flight(&self) -> usize {
         self.shared.most_in_flight.load(SeqCst)
     }
+
+    /// How many requests have been answered, or given up by who asked.
+    pub fn answered(&self) -> usize {
+        let in_flight = *self.shared.in_flight.borrow();
+        self.count().saturating_sub(in_flight)
+    }
+
+    /// Waits for something to arrive or to be answered, until this is true.
+    pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let mut in_flight = self.shared.in_flight.subscribe();
+        while !is_so(self) {
+            if in_flight.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How often `/work` was asked for, by idempotency key.
+    pub fn calls(&self) -> BTreeMap<String, usize> {
+        self.shared.ledger.calls()
+    }
+
+    /// The runs of `/runs`, by idempotency key.
+    pub fn runs(&self) -> BTreeMap<String, RemoteRun> {
+        self.shared.ledger.runs()
+    }
+
+    /// The most requests for `/work` and `/runs` at the same time, those that
+    /// end a run aside.
+    pub fn most_busy(&self) -> usize {
+        self.shared.ledger.most_busy()
+    }
+
+    /// Waits until nothing more can come from clients that are gone: their
+    /// connections have been taken and are closed. No others may be open.
+    ///
+    /// # Panics
+    ///
+    /// When the server cannot be reached.
+    pub async fn settled(&self) {
+        // Connections are taken in order, so those before this one have been.
+        let mut last = TcpStream::connect(self.address).await.expect("it listens");
+        let request = b"GET /status?code=204 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        last.write_all(request).await.expect("it reads");
+        last.read_to_end(&mut Vec::new()).await.expect("it answers");
+        let mut connections = self.shared.connections.subscribe();
+        // The sender lives as long as this server.
+        let _ = connections.wait_for(|open| *open == 0).await;
+    }
 }
 
 impl Drop for Server {
@@ -135,7 +195,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         // An answer must not wait for the acknowledgement of its header.
         let _ = connection.set_nodelay(true);
         let shared = Arc::clone(&shared);
+        shared.connections.send_modify(|open| *open += 1);
         tokio::spawn(async move {
+            let connections = shared.connections.clone();
             let answer = service_fn(move |request| routes::answer(Arc::clone(&shared), request));
             // Clients hang up as they please.
             let _ = http1::Builder::new()
@@ -144,6 +206,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 .max_buf_size(4 << 20)
                 .serve_connection(TokioIo::new(connection), answer)
                 .await;
+            connections.send_modify(|open| *open -= 1);
         });
     }
 }

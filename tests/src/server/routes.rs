@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use serde_json::{Map, Value, json};
 
+use super::ledger::Ledger;
 use super::{Recorded, Shared, openai};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -35,7 +36,7 @@ pub(super) async fn answer(
     };
     let _in_flight = shared.arrived(recorded);
     let query = query(parts.uri.query().unwrap_or_default());
-    let number = |name: &str| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let number = |name: &str| number(&query, name);
     let response = match parts.uri.path() {
         "/redirect" => status(302, &[("location", text(&query, "to"))]),
         "/status" => match query.get("retry-after") {
@@ -50,6 +51,11 @@ pub(super) async fn answer(
         "/trickle" => streamed(trickle()),
         "/hangup" => hang_up(),
         "/never" => pending().await,
+        "/work" => work(&shared, &parts.headers, &query, &collect(body).await).await,
+        path if path.starts_with("/runs") => {
+            let body = collect(body).await;
+            runs(&shared, &parts.method, path, &parts.headers, &query, &body).await
+        }
         "/v1/chat/completions" => openai::answer(&collect(body).await),
         path => {
             match path {
@@ -61,6 +67,62 @@ pub(super) async fn answer(
         }
     };
     Ok(response)
+}
+
+fn number(query: &HashMap<String, String>, name: &str) -> usize {
+    query.get(name).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn key(headers: &HeaderMap) -> &str {
+    headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default()
+}
+
+/// A piece of work that takes its time, and may fail at first.
+async fn work(
+    shared: &Shared,
+    headers: &HeaderMap,
+    query: &HashMap<String, String>,
+    body: &[u8],
+) -> Response<Body> {
+    let _busy = Ledger::busy(&shared.ledger);
+    let before = shared.ledger.call(key(headers));
+    tokio::time::sleep(Duration::from_millis(number(query, "ms") as u64)).await;
+    if before < number(query, "fails") {
+        return status(number(query, "code"), &[]);
+    }
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let description = asked["description"].as_str().unwrap_or_default();
+    let answer = match number(query, "list") {
+        0 => json!(format!("did {description}")),
+        length => (0..length).map(|n| json!(format!("{description} {n}"))).collect(),
+    };
+    json_body(&json!({ "answer": answer }))
+}
+
+/// Work that is done by itself.
+async fn runs(
+    shared: &Shared,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    query: &HashMap<String, String>,
+    body: &[u8],
+) -> Response<Body> {
+    let ledger = &shared.ledger;
+    let id = path.trim_start_matches("/runs/");
+    if *method == Method::DELETE {
+        return match ledger.end(id) {
+            Some(false) => pending().await,
+            answered => status(if answered.is_some() { 204 } else { 404 }, &[]),
+        };
+    }
+    let _busy = Ledger::busy(ledger);
+    if *method == Method::POST {
+        let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+        let (polls, deaf) = (number(query, "polls"), number(query, "deaf"));
+        return json_body(&ledger.begin(key(headers), &asked["work"], polls, deaf));
+    }
+    ledger.poll(id).map_or_else(|| status(404, &[]), |run| json_body(&run))
 }
 
 fn query(query: &str) -> HashMap<String, String> {

@@ -103,7 +103,10 @@ impl Scheduler {
         self.unfinished -= 1;
         actions.push(Action::Finished { task, status, reason });
         self.finished.push_back(task);
+        let timed_out = matches!(reason, Reason::Timeout(Timeout::Total | Timeout::Deadline));
+        // An item that is out of its task's time leaves the rest to that task.
         let fails_run = status == Status::Failed
+            && !(timed_out && self.is_item(task))
             && self.rules[task.index()].on_failure == OnFailure::Fail
             && self.owner(task).is_none_or(|owner| self.tasks[owner.index()].stop.is_none());
         if fails_run && self.failing.is_none() && self.halt.is_none() {

@@ -28,9 +28,11 @@ pub(crate) enum Input {
 impl Input {
     /// Whether its loss would break a promise. The others only decide what is
     /// tried next, and may be lost with what came of them: nothing that anybody
-    /// has heard of.
-    pub(super) fn durability(&self) -> Durability {
+    /// has heard of. What is used decides more than that when the run has a
+    /// budget, and so is `budgeted`: it can end everything.
+    pub(super) fn durability(&self, budgeted: bool) -> Durability {
         match self {
+            Self::Message(Message::Used { .. }) if budgeted => Durability::Synced,
             Self::Scored(_)
             | Self::Message(
                 Message::Alive(_)

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::Known;
+use consort_core::plan::{Budget, Known};
 use consort_core::scheduler::Retry;
 use consort_core::spec::Format;
 use consort_plugin_host::Payload;
@@ -90,14 +90,17 @@ pub enum JournalError {
 /// Where a run's inputs are recorded.
 pub(crate) struct Journal {
     run: RunJournal,
+    /// What is used can end the run.
+    budgeted: bool,
     pub(crate) inbox: Inbox,
 }
 
 impl Journal {
     /// The inbox keeps the store open as long as the run is recorded.
-    pub(crate) fn new(run: RunJournal, store: Store) -> Result<Self, StoreError> {
+    pub(crate) fn new(run: RunJournal, store: Store, budget: Budget) -> Result<Self, StoreError> {
         let inbox = Inbox::open(store, run.id().clone())?;
-        Ok(Self { run, inbox })
+        let budgeted = budget.tokens.is_some() || budget.cost.is_some();
+        Ok(Self { run, budgeted, inbox })
     }
 
     /// Records what happened in one step. What must not be lost is on disk when
@@ -107,7 +110,8 @@ impl Journal {
         now: i64,
         inputs: &[Input],
     ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        let synced = inputs.iter().any(|input| input.durability() == Durability::Synced);
+        let mut durabilities = inputs.iter().map(|input| input.durability(self.budgeted));
+        let synced = durabilities.any(|durability| durability == Durability::Synced);
         let durability = if synced { Durability::Synced } else { Durability::Lazy };
         self.run.append(entry(now, inputs), durability)
     }

@@ -125,7 +125,8 @@ impl Run {
             What::New(origin) => self.begin_new(&store, origin, inputs).await,
             What::Old { reader, row, submitted } => {
                 *inputs = submitted.inputs;
-                let journal = Journal::new(store.continue_run(&row.id).await?, store)?;
+                let budget = self.plan.budget;
+                let journal = Journal::new(store.continue_run(&row.id).await?, store, budget)?;
                 Ok(Beginning {
                     submitted_at: row.submitted_at,
                     journal: Some(journal),
@@ -162,7 +163,8 @@ impl Run {
             about,
         };
         let first = journal::first_entry(submitted_at, &submitted);
-        let journal = Journal::new(store.create_run(new, first).await?, store.clone())?;
+        let run = store.create_run(new, first).await?;
+        let journal = Journal::new(run, store.clone(), self.plan.budget)?;
         Ok(Beginning { submitted_at, journal: Some(journal), answers: None, past: None })
     }
 }
@@ -257,6 +259,10 @@ impl Conductor {
             tasks: self.records.len(),
             finished: self.records.iter().filter(|record| record.status.is_some()).count(),
         });
+        if self.ended.is_some() {
+            // Nothing is left to happen, but agents may not have been told.
+            self.cancel_remotes_again();
+        }
         Ok(())
     }
 

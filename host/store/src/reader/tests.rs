@@ -61,6 +61,26 @@ fn entries_are_read_from_any_number_until_it_is_enough() {
     assert_eq!(try_texts(&reader, "b").unwrap_err().to_string(), "there is no run 'b'");
 }
 
+/// As whoever replays a journal does that refers to large payloads.
+#[test]
+fn whoever_is_called_back_reads_on_from_the_same_state() {
+    let place = Place::new();
+    let store = place.open();
+    let mut journal = begin(&store, "a");
+    let payload = Blob::new("large");
+    let entry = entry_with("second", std::slice::from_ref(&payload));
+    block_on(journal.append(entry, crate::Durability::Synced)).unwrap();
+    let reader = place.reader();
+    let mut each = |_, _| {
+        append(&mut journal, "later");
+        assert_eq!(reader.blob(payload.hash()).unwrap().as_ref(), Some(payload.bytes()));
+        assert_eq!(reader.run("a").unwrap().entries, 2);
+        ControlFlow::Continue(())
+    };
+    reader.entries("a", 0, &mut each).unwrap();
+    assert_eq!(reader.run("a").unwrap().entries, 4);
+}
+
 #[test]
 fn a_reader_sees_one_state_while_the_writer_goes_on() {
     let place = Place::new();

@@ -206,6 +206,19 @@ fn a_fan_out_s_total_timeout_and_deadline_are_its_items() {
     );
 }
 
+/// An attempt that ends too late, before the scheduler is told the time, is not
+/// what the run fails for.
+#[test]
+fn an_item_out_of_its_task_s_time_leaves_the_failure_to_the_task() {
+    check(
+        "a: decide, deadline=400, tries=5",
+        "submit               => decide a
+         decide a 2           => fan out a 2; start a.01 until 400; start a.11 until 400
+         later 450 & fail a.0 => a.0 failed: deadline timeout
+         done a.1             => a.1 succeeded: done; a failed: item a.0; run failed: by a",
+    );
+}
+
 #[test]
 fn the_run_s_deadline_cancels_what_is_unfinished() {
     check(
