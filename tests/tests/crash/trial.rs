@@ -151,8 +151,7 @@ impl Trial {
 
     async fn watch(&self, mut command: Command, death: Death) -> ExitStatus {
         let file = |name| File::create(self.path(name)).unwrap();
-        let mut child =
-            command.stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
+        let mut child = command.stdout(file("stdout")).stderr(file("stderr")).spawn().unwrap();
         let (asked, answered) = (self.server.count(), self.server.answered());
         let recorded = self.row().map_or(0, |row| row.entries);
         let is_time = |server: &Server| match death {

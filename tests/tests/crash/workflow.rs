@@ -120,8 +120,7 @@ impl Writer<'_> {
         self.task("list", "piece", more, list);
         let of_item = |n: usize| format!("did work on piece {n}");
         let all: Value = (0..PIECES).map(|n| json!(of_item(n))).collect();
-        let more =
-            json!({"depends_on": ["list"], "for_each": "results.list", "max_parallel": 3});
+        let more = json!({"depends_on": ["list"], "for_each": "results.list", "max_parallel": 3});
         self.task("pieces", "work on {{ item }}", more, all);
         for n in 0..PIECES {
             self.expect(&format!("pieces[{n}]"), "succeeded", of_item(n));

@@ -192,10 +192,6 @@ impl Ended {
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code(),
-            out: text(output.stdout),
-            error: text(output.stderr),
-        }
+        Self { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
     }
 }

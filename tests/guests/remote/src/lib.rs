@@ -21,11 +21,7 @@ impl Adapter for Remote {
         Ok(pending(id))
     }
 
-    fn resume(
-        call: Invocation,
-        checkpoint: Vec<u8>,
-        _: Option<Payload>,
-    ) -> Result<Step, Failure> {
+    fn resume(call: Invocation, checkpoint: Vec<u8>, _: Option<Payload>) -> Result<Step, Failure> {
         let (id, url) = of(&call, &checkpoint)?;
         let run: Value = send(&call, Request::get(url))?.json()?;
         match run["result"].as_str() {
