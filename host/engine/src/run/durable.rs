@@ -98,7 +98,7 @@ enum What {
     /// A run that begins.
     New(Origin),
     /// A run that comes back.
-    Old { reader: Reader, row: RunRow, submitted: Submitted },
+    Old(Past, Box<Submitted>),
 }
 
 /// What a run has been through.
@@ -123,7 +123,8 @@ impl Run {
         let Durable { store, what } = durable;
         match what {
             What::New(origin) => self.begin_new(&store, origin, inputs).await,
-            What::Old { reader, row, submitted } => {
+            What::Old(past, submitted) => {
+                let row = &past.row;
                 *inputs = submitted.inputs;
                 let budget = self.plan.budget;
                 let journal = Journal::new(store.continue_run(&row.id).await?, store, budget)?;
@@ -131,7 +132,7 @@ impl Run {
                     submitted_at: row.submitted_at,
                     journal: Some(journal),
                     answers: Some(submitted.answers),
-                    past: Some(Past { reader, row }),
+                    past: Some(past),
                 })
             }
         }
@@ -198,7 +199,7 @@ impl Engine {
         let mut run =
             Run::new(self.clone(), plan, cast, prioritizer, policy, submitted.slots, default_agent);
         run.id = row.id.as_str().into();
-        let what = What::Old { reader, row, submitted };
+        let what = What::Old(Past { reader, row }, Box::new(submitted));
         run.durable = Some(Durable { store: store.clone(), what });
         Ok(run)
     }
