@@ -287,8 +287,8 @@ fn compatible_changes_are_accepted() {
         (
             "a new import",
             "plugin.wit",
-            "  import wasi:http/outgoing-handler@0.2.12;\n",
-            "  import wasi:http/outgoing-handler@0.2.12;\n  import wasi:random/random@0.2.12;\n",
+            "world adapter {\n",
+            "world adapter {\n  import wasi:random/random@0.2.12;\n",
         ),
     ];
     for (what, file, from, to) in changes {

@@ -4,7 +4,7 @@
 //! wrong, persons, and operators who cancel and pause.
 //!
 //! Everything follows from a seed, so a run that goes wrong can be seen again.
-//! What is right is said by a [`model`] that is simple instead of fast: it looks
+//! What is right is said by a `model` that is simple instead of fast: it looks
 //! at every task after every step, and knows only what went into the scheduler
 //! and what came out.
 //!

@@ -87,14 +87,13 @@ macro_rules! names {
     ($($name:ident)*) => { &[$(stringify!($name)),*] };
 }
 
-/// All behaviours, in groups.
+/// All behaviours of one task, in groups.
 pub const BEHAVIOURS: &[&[&str]] = &[
     compute_behaviours!(names),
     memory_behaviours!(names),
     answer_behaviours!(names),
     host_call_behaviours!(names),
     network_behaviours!(names),
-    batch_behaviours!(names),
     surroundings_behaviours!(names),
 ];
 
