@@ -152,7 +152,7 @@ impl Compiler<'_, '_> {
         let description = self.description(place);
         let kind = draft.doc.kind.as_deref();
         let work = if draft.group.is_some() || kind == Some(COLLABORATIVE) {
-            if let Some(OnFailureDoc::Fallback(_)) = draft.doc.on_failure.as_deref() {
+            if let Some(OnFailureDoc::Fallback(_)) = draft.doc.on_failure.as_ref() {
                 let message = "only a task that is done by an agent has others to fall back to";
                 let at = self.outline.at(place, "on_failure");
                 let problem = Problem::error("not-applicable", at, message);

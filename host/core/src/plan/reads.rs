@@ -157,7 +157,7 @@ impl Readers<'_, '_> {
     }
 
     fn word(&self, place: usize) -> Option<OnFailureWord> {
-        match self.outline.said(place, |doc| doc.on_failure.as_deref())?.1 {
+        match self.outline.said(place, |doc| doc.on_failure.as_ref())?.1 {
             OnFailureDoc::Word(word) => Some(*word),
             OnFailureDoc::Fallback(_) => None,
         }

@@ -106,7 +106,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             fields::priority(priority, || at("priority"), findings)
         });
         let deadline =
-            outline.said(place, |doc| doc.deadline.as_deref()).and_then(|(from, doc)| {
+            outline.said(place, |doc| doc.deadline.as_ref()).and_then(|(from, doc)| {
                 let findings = if from == place { &mut *findings } else { &mut muted };
                 fields::deadline(doc, self.now, || at("deadline"), findings)
             });
@@ -124,7 +124,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             metadata: doc.metadata.as_ref().map_or_else(Map::new, |free| free.0.clone()),
             labels: match &doc.labels {
                 None => BTreeMap::new(),
-                Some(labels) => fields::labels(&labels.0, &within("labels"), findings),
+                Some(labels) => fields::labels(labels, &within("labels"), findings),
             },
             transform: match doc.transform.is_empty() {
                 true => Vec::new(),
@@ -153,7 +153,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             let at = || self.outline.at(place, field);
             seconds.and_then(|seconds| fields::timeout(seconds, at, findings))
         };
-        let more = doc.timeouts.as_deref().copied().unwrap_or_default();
+        let more = doc.timeouts.unwrap_or_default();
         let default = match doc.kind.as_deref() {
             Some(APPROVAL) => DEFAULT_APPROVAL,
             _ => DEFAULT_TIMEOUT,
@@ -168,7 +168,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
 
     /// What the failure of the task means, once no fallback is left.
     fn rule(&self, place: usize) -> OnFailure {
-        let word = |doc: &TaskDoc<'_>| match doc.on_failure.as_deref() {
+        let word = |doc: &TaskDoc<'_>| match doc.on_failure.as_ref() {
             Some(OnFailureDoc::Word(word)) => Some(rule(*word)),
             _ => None,
         };
@@ -178,7 +178,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
     fn for_each(&self, place: usize, findings: &mut Findings) -> Option<ForEach> {
         let doc = self.outline.drafts[place].doc;
         let at = || self.outline.at(place, "for_each");
-        let items = match doc.for_each.as_deref()? {
+        let items = match doc.for_each.as_ref()? {
             ForEachDoc::List(items) if items.len() > MAX_ITEMS => {
                 let message = format!("{} items are too many", items.len());
                 let hint = format!("{MAX_ITEMS} are the most");
@@ -200,7 +200,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
     }
 
     fn cache(&self, place: usize, findings: &mut Findings) -> Option<CacheRule> {
-        let cache = self.outline.drafts[place].doc.cache.as_deref()?;
+        let cache = self.outline.drafts[place].doc.cache.as_ref()?;
         let at = |field: &str| self.outline.at(place, field);
         let key = cache.key.as_deref().and_then(|key| {
             Template::new(key)
@@ -242,7 +242,7 @@ pub(super) fn agents_of<'d>(
             None
         }
     };
-    let Some(OnFailureDoc::Fallback(rule)) = doc.on_failure.as_deref() else {
+    let Some(OnFailureDoc::Fallback(rule)) = doc.on_failure.as_ref() else {
         return first.map(|agent| agents.alone(agent));
     };
     let mut all: Vec<AgentIx> = first.into_iter().collect();
@@ -270,32 +270,17 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         kind: None,
         description: _,
         agent: _,
-        url: None,
         depends_on: _,
         timeout: None,
-        timeouts: None,
         priority: None,
-        deadline: None,
         retry_policy: None,
         input: None,
         metadata: None,
-        schema: None,
         labels: None,
-        transform,
-        when: None,
-        for_each: None,
-        max_parallel: None,
-        resources: None,
-        cache: None,
-        batch: None,
-        on_failure: None,
-        expected_duration: None,
-        steps: None,
-        parallel: _,
-        unread: _,
+        more: None,
     } = doc
     else {
         return false;
     };
-    transform.is_empty()
+    true
 }

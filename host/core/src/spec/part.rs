@@ -123,7 +123,8 @@ impl<'a> Reader<'a> {
 
     /// Reads a task that has something wrong in it.
     fn faulty_task(&mut self, part: Part<'a>, path: &str) -> TaskDoc<'a> {
-        let nothing = TaskDoc { unread: Unread::Everything, ..TaskDoc::default() };
+        let mut nothing = TaskDoc::default();
+        nothing.unread = Unread::Everything;
         if self.findings.is_full() {
             self.findings.push(Problem::error("wrong-type", path, "something is wrong here"));
             return nothing;
