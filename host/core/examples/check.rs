@@ -12,9 +12,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).ok_or("usage: check FILE")?;
     let start = Instant::now();
     let bytes = std::fs::read(&name)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| "not UTF-8").or_else(|_| {
-        utf8(&bytes).map_err(|problems| problems[0].to_string())
-    })?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| "not UTF-8")
+        .or_else(|_| utf8(&bytes).map_err(|problems| problems[0].to_string()))?;
     let format = Format::guess(&name, text);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
     let known = Known { adapters: vec!["echo".into()], anything: true, ..Known::default() };

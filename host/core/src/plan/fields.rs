@@ -9,8 +9,8 @@ use crate::rate::Rate;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::spec::limits::{MAX_BATCH, MAX_NAME, MAX_SECONDS};
 use crate::spec::{
-    BatchDoc, BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, LabelDoc, LabelsDoc, RateDoc, ResourcesDoc,
-    RetryDoc, brief,
+    BatchDoc, BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, LabelDoc, LabelsDoc,
+    RateDoc, ResourcesDoc, RetryDoc, brief,
 };
 
 /// Where a field stands, spelled out only if there is something to report:
@@ -202,6 +202,16 @@ pub(super) fn resources(doc: &ResourcesDoc, at: At<'_>, findings: &mut Findings)
         network_rate: network.and_then(|network| network.bytes_per_second),
         slots: doc.slots.map(|slots| count(slots, || at("slots"), findings)),
     };
+    for (field, given) in [("fuel", resources.fuel), ("memory", resources.memory)] {
+        if given == Some(0) {
+            let message = format!("without any {field} a plugin can do nothing");
+            findings.push(out_of_range(
+                at(field),
+                message,
+                "give a number from 1, or leave it out",
+            ));
+        }
+    }
     if resources.network_rate == Some(0) {
         findings.push(out_of_range(
             at("network.bytes_per_second"),

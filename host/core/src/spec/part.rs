@@ -211,6 +211,7 @@ pub(super) fn field_path(path: &str, field: &str) -> String {
 fn wrong_type(expected: &str, found: &Value, path: &str) -> Problem {
     let found = super::free::type_name(found);
     Problem::error("wrong-type", path, format!("expected {expected}, found {found}"))
+        .hint(format!("write {expected} here"))
 }
 
 struct FieldsVisitor;

@@ -330,6 +330,7 @@ pub struct EdgeDoc<'a> {
     pub task: Text<'a>,
     /// The name its result gets; its id unless given.
     #[serde(rename = "as")]
+    #[schemars(length(min = 1))]
     pub name: Option<Text<'a>>,
     /// Transformers applied to its result for this dependent alone.
     #[serde(default)]
@@ -486,8 +487,10 @@ pub struct FallbackDoc<'a> {
 #[serde(deny_unknown_fields)]
 pub struct ResourcesDoc {
     /// Fuel units.
+    #[schemars(range(min = 1))]
     pub fuel: Option<u64>,
     /// Bytes.
+    #[schemars(range(min = 1))]
     pub memory: Option<u64>,
     /// The network.
     pub network: Option<NetworkDoc>,
