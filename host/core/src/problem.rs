@@ -45,6 +45,10 @@ pub struct Problem {
     /// Other places that have to do with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Related>,
+    /// Of a cycle, the ids on the way round, each waiting for the next; the
+    /// first comes again in the end, unless the way is too long to be listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<String>,
 }
 
 /// Another place that has to do with a problem.
@@ -100,6 +104,7 @@ impl Problem {
             word: None,
             hint: None,
             related: Vec::new(),
+            cycle: Vec::new(),
         }
     }
 

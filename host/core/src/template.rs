@@ -150,6 +150,11 @@ impl Expression {
             .unwrap_or_default()
     }
 
+    /// Its value, if that is the same whatever it is given.
+    pub fn constant(&self) -> Option<serde_json::Value> {
+        self.reads().names.is_empty().then(|| self.evaluate(()).ok()).flatten()
+    }
+
     /// An expression that holds when both do.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

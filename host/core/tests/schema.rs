@@ -110,7 +110,12 @@ fn a_document_is_refused_for_what_is_wrong_with_its_structure_and_nothing_else()
 }
 
 /// Problems that only the meaning of a document shows.
-const BY_MEANING: [&str; 28] = [
+const BY_MEANING: [&str; 33] = [
+    "constant-condition",
+    "near-type",
+    "not-a-list",
+    "unknown-input",
+    "useless-timeout",
     "bad-deadline",
     "bad-duration",
     "bad-expression",

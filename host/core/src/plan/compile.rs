@@ -12,10 +12,12 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::agents::Agents;
 use super::edges::{Waits, Wiring};
 use super::outline::{APPROVAL, COLLABORATIVE, Outline};
-use super::reads::{Field, Readers, expression, rule};
+use super::reads::{Field, Readers, TEMPLATE_HINT, expression, rule};
 use super::settings::{SettingsMaker, agents_of};
 use super::{ConflictRule, Edge, Items, Known, OnFailure, Plan, Task, TaskSettings, Work, fields};
 use crate::graph::{DependencyGraph, TaskIx};
@@ -26,6 +28,9 @@ use crate::template::{Expression, Template};
 
 /// Tasks of a cycle that are named; its path may be as long as the workflow.
 const MAX_CYCLE: usize = 50;
+
+/// Tasks of a cycle that are listed for programs.
+const MAX_LISTED: usize = 10_000;
 
 /// Tasks of a cycle that are shown in their places, besides the first.
 const MAX_SHOWN: usize = 5;
@@ -53,6 +58,7 @@ pub fn compile(mut document: Document<'_>, known: &Known, now: i64) -> Result<Pl
     let outline = Outline::new(&document, &mut findings);
     let compiler = Compiler {
         outline: &outline,
+        inputs: &inputs,
         wiring: Wiring::new(&outline, &mut findings),
         agents: Agents::new(&document.agents, known, &mut findings),
         settings: SettingsMaker::new(&outline, now, default_rule),
@@ -122,6 +128,7 @@ struct Condition {
 
 struct Compiler<'o, 'd> {
     outline: &'o Outline<'d>,
+    inputs: &'o Map<String, Value>,
     wiring: Wiring<'o, 'd>,
     agents: Agents<'d>,
     settings: SettingsMaker<'o, 'd>,
@@ -139,11 +146,16 @@ impl Compiler<'_, '_> {
         for place in 0..count {
             tasks.push(self.task(place));
         }
+        // Only now, when no edge needs them any more: to share a million ids for
+        // a moment costs as much as to find them.
+        for (task, id) in tasks.iter_mut().zip(self.wiring.ids) {
+            task.id = id;
+        }
         let agents = self.agents.finish(&mut self.findings);
         (tasks, agents, self.findings)
     }
 
-    /// One task with all its fields.
+    /// One task with all its fields but its id.
     fn task(&mut self, place: usize) -> Task {
         let draft = &self.outline.drafts[place];
         let Waits { mut edges, enters } =
@@ -152,7 +164,7 @@ impl Compiler<'_, '_> {
         let description = self.description(place);
         let kind = draft.doc.kind.as_deref();
         let work = if draft.group.is_some() || kind == Some(COLLABORATIVE) {
-            if let Some(OnFailureDoc::Fallback(_)) = draft.doc.on_failure.as_deref() {
+            if let Some(OnFailureDoc::Fallback(_)) = draft.doc.on_failure.as_ref() {
                 let message = "only a task that is done by an agent has others to fall back to";
                 let at = self.outline.at(place, "on_failure");
                 let problem = Problem::error("not-applicable", at, message);
@@ -173,7 +185,7 @@ impl Compiler<'_, '_> {
             edges = self.wiring.enclose(group, edges);
         }
         Task {
-            id: self.wiring.ids[place].clone(),
+            id: self.nothing.source().clone(),
             work,
             description,
             dependencies: edges.into(),
@@ -188,7 +200,7 @@ impl Compiler<'_, '_> {
         Template::new(description).unwrap_or_else(|reason| {
             let reason: String = reason.chars().take(2 * MAX_QUOTED).collect();
             let at = self.outline.at(place, "description");
-            self.findings.push(Problem::error("bad-template", at, reason));
+            self.findings.push(Problem::error("bad-template", at, reason).hint(TEMPLATE_HINT));
             self.nothing.clone()
         })
     }
@@ -200,9 +212,17 @@ impl Compiler<'_, '_> {
         let draft = &outline.drafts[place];
         let own = draft.doc.when.as_deref().and_then(|source| {
             let when = expression(source, || outline.at(place, "when"), &mut self.findings)?;
+            if let Some(value) = when.constant() {
+                let holds = when.holds(()).unwrap_or_default();
+                let always = if holds { "always" } else { "never" };
+                let message = format!("this condition is {value} and {always} holds");
+                let at = outline.at(place, "when");
+                let problem = Problem::warning("constant-condition", at, brief(&message));
+                self.findings.push(problem.hint("let it read 'inputs' or 'results', or remove it"));
+            }
             let reads = when.reads();
             let field = Field { place, name: "when", item: false };
-            let readers = Readers { outline, wiring: &self.wiring };
+            let readers = Readers { outline, wiring: &self.wiring, inputs: self.inputs };
             readers.check(&field, &reads, edges, &mut self.findings);
             if let Some(group) = draft.group {
                 self.conditions[group as usize].results.extend(reads.results);
@@ -235,7 +255,8 @@ impl Compiler<'_, '_> {
     ) {
         let draft = &self.outline.drafts[place];
         let item = draft.doc.for_each.is_some();
-        let readers = Readers { outline: self.outline, wiring: &self.wiring };
+        let (outline, inputs) = (self.outline, self.inputs);
+        let readers = Readers { outline, wiring: &self.wiring, inputs };
         let findings = &mut self.findings;
         // Nobody renders the description of a collaborative task.
         if !description.is_plain() && draft.group.is_none() {
@@ -243,6 +264,12 @@ impl Compiler<'_, '_> {
             readers.check(&field, &description.reads(), edges, findings);
         }
         if let Some(Items::Expression(items)) = settings.for_each.as_ref().map(|each| &each.items) {
+            if let Some(value) = items.constant().filter(|value| !value.is_array()) {
+                let message = format!("expected a list, found {}", brief(&value.to_string()));
+                let at = outline.at(place, "for_each");
+                let problem = Problem::error("not-a-list", at, message);
+                findings.push(problem.hint("write a list, or an expression whose value is one"));
+            }
             let field = Field { place, name: "for_each", item: false };
             readers.check(&field, &items.reads(), edges, findings);
         }
@@ -287,6 +314,8 @@ fn describe_cycle(path: &[TaskIx], tasks: &[Task], outline: &Outline<'_>) -> Pro
     let message = format!("these tasks wait for each other: {}", names.join(" -> "));
     let at = |task: &TaskIx| outline.at(task.index(), "depends_on");
     let problem = Problem::error("cycle", at(&path[0]), message);
+    let whole = path.iter().take(MAX_LISTED).map(|task| tasks[task.index()].id.to_string());
+    let problem = Problem { cycle: whole.collect(), ..problem };
     let others = path[1..].iter().take(MAX_SHOWN).take_while(|task| **task != path[0]);
     others
         .fold(problem, |problem, task| {

@@ -16,7 +16,7 @@ use super::outline::{After, Outline, waited_for};
 use crate::graph::TaskIx;
 use crate::problem::Problem;
 use crate::spec::limits::{MAX_IMPLIED_EDGES, MAX_NAME};
-use crate::spec::{DependencyDoc, Findings, TransformDoc, brief};
+use crate::spec::{DependencyDoc, Findings, ForEachDoc, TransformDoc, brief};
 
 /// Tasks before a task that are looked at before the index is.
 const NEAR: usize = 4;
@@ -60,8 +60,12 @@ impl<'o, 'd> Wiring<'o, 'd> {
             waited: vec![0; count],
             implied: 0,
         };
+        let mut like_items = Vec::new();
         for (place, draft) in outline.drafts.iter().enumerate() {
             let id = draft.doc.task_id.as_deref();
+            if id.is_some_and(|id| id.ends_with(']')) {
+                like_items.push(place);
+            }
             wiring.ids.push(id.unwrap_or_default().into());
             match id {
                 Some(id) if !id.trim().is_empty() && id.len() <= MAX_NAME => {
@@ -71,7 +75,37 @@ impl<'o, 'd> Wiring<'o, 'd> {
                 other => findings.push(bad_id(other, outline, place)),
             }
         }
+        for place in like_items {
+            wiring.check_item(place, findings);
+        }
         wiring
+    }
+
+    /// Reports an id that an item of a fan-out will have: those of `a` are
+    /// `a[0]`, `a[1]` and so on.
+    fn check_item(&self, place: usize, findings: &mut Findings) {
+        let id = &self.ids[place];
+        let Some((owner, number)) =
+            id.strip_suffix(']').and_then(|id| id.rsplit_once('[')).and_then(|(owner, number)| {
+                let item: usize = number.parse().ok()?;
+                (item.to_string() == number).then(|| self.find(owner).map(|owner| (owner, item)))?
+            })
+        else {
+            return;
+        };
+        let taken = match &self.outline.drafts[owner].doc.for_each {
+            None => false,
+            Some(ForEachDoc::List(items)) => number < items.len(),
+            Some(ForEachDoc::Expression(_)) => true,
+        };
+        if taken {
+            let message = format!("'{}' is the id of an item of another task", brief(id));
+            findings.push(
+                Problem::error("duplicate-id", self.outline.at(place, "task_id"), message)
+                    .related(self.outline.at(owner, "for_each"), "these are its items")
+                    .hint("ids are unique in the whole run; choose one without brackets"),
+            );
+        }
     }
 
     fn name(&mut self, id: &str, place: usize, findings: &mut Findings) {
@@ -189,7 +223,8 @@ impl<'o, 'd> Wiring<'o, 'd> {
             let id = waited_for(dependency);
             let Some(on) = self.find_near(id, place) else {
                 let message = format!("there is no task '{}'", brief(id));
-                let problem = Problem::error("missing-dependency", at(), message);
+                let problem = Problem::error("missing-dependency", at(), message)
+                    .hint("add a task with that id, or remove this dependency");
                 findings.push_near(problem, id, self.ids.iter().map(|id| &**id));
                 continue;
             };
@@ -219,6 +254,12 @@ impl<'o, 'd> Wiring<'o, 'd> {
             self.waited[on as usize] = place as u32 + 1;
             let mut edge = self.plain(on);
             if let Some(name) = name {
+                if name.trim().is_empty() {
+                    let at = self.outline.at(place, &format!("depends_on[{n}].as"));
+                    let problem =
+                        Problem::error("empty", at, "the name of a result cannot be empty");
+                    findings.push(problem.hint("give it a name, or leave 'as' out"));
+                }
                 named = true;
                 edge.name = name.into();
             }
@@ -285,6 +326,7 @@ fn bad_id(id: Option<&str>, outline: &Outline<'_>, place: usize) -> Problem {
         .hint(format!("ids have at most {MAX_NAME} bytes")),
         Some(_) => {
             Problem::error("missing-id", outline.at(place, "task_id"), "a task id cannot be empty")
+                .hint("give the task a name of its own")
         }
     }
 }

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::{Batching, Budget, Deadline, Resources};
 use crate::problem::Problem;
 use crate::rate::Rate;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::spec::limits::{MAX_BATCH, MAX_NAME, MAX_SECONDS};
 use crate::spec::{
-    BatchDoc, BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, RateDoc, ResourcesDoc,
-    RetryDoc, brief,
+    BatchDoc, BudgetDoc, DeadlineDoc, DurationDoc, Findings, JitterDoc, LabelDoc, LabelsDoc,
+    RateDoc, ResourcesDoc, RetryDoc, brief,
 };
 
 /// Where a field stands, spelled out only if there is something to report:
@@ -204,6 +202,16 @@ pub(super) fn resources(doc: &ResourcesDoc, at: At<'_>, findings: &mut Findings)
         network_rate: network.and_then(|network| network.bytes_per_second),
         slots: doc.slots.map(|slots| count(slots, || at("slots"), findings)),
     };
+    for (field, given) in [("fuel", resources.fuel), ("memory", resources.memory)] {
+        if given == Some(0) {
+            let message = format!("without any {field} a plugin can do nothing");
+            findings.push(out_of_range(
+                at(field),
+                message,
+                "give a number from 1, or leave it out",
+            ));
+        }
+    }
     if resources.network_rate == Some(0) {
         findings.push(out_of_range(
             at("network.bytes_per_second"),
@@ -290,21 +298,22 @@ pub(super) fn budget(doc: &BudgetDoc, findings: &mut Findings) -> Budget {
 }
 
 pub(super) fn labels(
-    doc: &Map<String, Value>,
+    doc: &LabelsDoc<'_>,
     at: At<'_>,
     findings: &mut Findings,
 ) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
-    for (name, label) in doc {
-        match label.as_str() {
-            Some(label) if name.len().max(label.len()) <= MAX_NAME => {
-                labels.insert(name.clone(), label.to_owned());
+    for (name, label) in &doc.0 {
+        match label {
+            LabelDoc::Text(label) if name.len().max(label.len()) <= MAX_NAME => {
+                labels.insert(name.to_string(), label.to_string());
             }
-            Some(_) => {
+            LabelDoc::Text(_) => {
                 let message = format!("a label has at most {MAX_NAME} bytes");
-                findings.push(Problem::error("too-long", at(&brief(name)), message));
+                let problem = Problem::error("too-long", at(&brief(name)), message);
+                findings.push(problem.hint("shorten it, or use 'metadata'"));
             }
-            None => findings.push(
+            LabelDoc::Other => findings.push(
                 Problem::error("wrong-type", at(&brief(name)), "a label is a string")
                     .hint("put it in quotes, or use 'metadata'"),
             ),

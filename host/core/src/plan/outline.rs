@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::steps::StepOrder;
 use crate::problem::Problem;
 use crate::spec::limits::{MAX_NESTING, MAX_TASKS};
-use crate::spec::{DependencyDoc, Document, Findings, Root, TaskDoc};
+use crate::spec::{DependencyDoc, Document, Findings, Root, TaskDoc, brief};
 
 /// The `type` that has steps.
 pub(super) const COLLABORATIVE: &str = "collaborative_task";
@@ -156,6 +156,16 @@ impl<'d> Outline<'d> {
     /// Reports fields that do not belong to a task of its type.
     fn check_kind(&self, place: usize, findings: &mut Findings) {
         let Draft { doc, parent, .. } = self.drafts[place];
+        let special = matches!(doc.kind.as_deref(), Some(COLLABORATIVE | APPROVAL));
+        if let Some(near) = doc.kind.as_deref().filter(|_| !special).and_then(near_kind) {
+            let kind = brief(doc.kind.as_deref().unwrap_or_default());
+            let message = format!("'{kind}' is a type like any other, which an agent does");
+            let problem = Problem::warning("near-type", self.at(place, "type"), message);
+            findings.push(problem.hint(format!("did you mean '{near}'?")));
+        }
+        if !special && doc.more.is_none() {
+            return;
+        }
         let mut misplaced = |field: &str, why: &str, hint: &str| {
             let problem = Problem::error("not-applicable", self.at(place, field), why);
             findings.push(problem.hint(hint));
@@ -195,6 +205,11 @@ impl<'d> Outline<'d> {
             let why = "'schema' is for the answer to an approval";
             misplaced("schema", why, "the transformer 'json-schema' checks a result");
         }
+        if kind == Some(APPROVAL) && doc.input.is_some() {
+            let why = "'input' has no effect on an approval, which a person gives";
+            let problem = Problem::warning("not-applicable", self.at(place, "input"), why);
+            findings.push(problem.hint("put what the person must know into the description"));
+        }
         if kind == Some(COLLABORATIVE) && !doc.unread.contains("steps") {
             match &doc.steps {
                 None => findings.push(
@@ -213,6 +228,20 @@ impl<'d> Outline<'d> {
             }
         }
     }
+}
+
+/// The special type that one of an agent's was most likely meant to be. Lengths
+/// and first letters rule out almost all, since there may be a million.
+fn near_kind(kind: &str) -> Option<&'static str> {
+    let (near, slips) = match (kind.len(), kind.as_bytes().first()?.to_ascii_lowercase()) {
+        (6..=10, b'a' | b'p') => (APPROVAL, 2),
+        (11..=21, b'c' | b'o') => (COLLABORATIVE, 3),
+        _ => return None,
+    };
+    let kind = kind.to_ascii_lowercase();
+    let distance = |known: &str| strsim::osa_distance(&kind, known);
+    let cut_short = near == COLLABORATIVE && distance("collaborative") <= 2;
+    (cut_short || distance(near) <= slips).then_some(near)
 }
 
 /// The fields of `doc` that mean nothing on a task that only stands for others.

@@ -2,6 +2,8 @@
 //! `inputs`, `metadata`, `labels`, the results of dependencies, and in a fan-out
 //! `item` and `item_index`.
 
+use serde_json::{Map, Value};
+
 use super::edges::Wiring;
 use super::outline::{Outline, waited_for};
 use super::{Edge, OnFailure};
@@ -13,6 +15,10 @@ use crate::template::{Expression, Reads};
 const NAMES: [&str; 4] = ["inputs", "results", "metadata", "labels"];
 /// What templates may read that are filled in once for each item.
 const ITEM_NAMES: [&str; 2] = ["item", "item_index"];
+
+/// How templates are written.
+pub(super) const TEMPLATE_HINT: &str = "gaps are written {{ inputs.name }}, with the filters and tests of Jinja; \
+     {% raw %} … {% endraw %} keeps braces as they are";
 
 /// A field that is a template or an expression.
 pub(super) struct Field<'f> {
@@ -28,6 +34,8 @@ pub(super) struct Field<'f> {
 pub(super) struct Readers<'r, 'd> {
     pub(super) outline: &'r Outline<'d>,
     pub(super) wiring: &'r Wiring<'r, 'd>,
+    /// What the workflow declares; whoever starts a run may give more.
+    pub(super) inputs: &'r Map<String, Value>,
 }
 
 impl Readers<'_, '_> {
@@ -71,11 +79,28 @@ impl Readers<'_, '_> {
                 }
             });
         }
+        if !self.inputs.is_empty() && !reads.guarded {
+            self.check_inputs(field, reads, findings);
+        }
         for result in &reads.results {
             match edges.iter().find(|edge| *edge.name == **result && edge.forward) {
                 Some(edge) => self.check_present(field, reads, edge, findings),
                 None => self.unreachable(field, result, edges, findings),
             }
+        }
+    }
+
+    /// Warns of inputs that the workflow does not declare, though it does others.
+    fn check_inputs(&self, field: &Field<'_>, reads: &Reads, findings: &mut Findings) {
+        let methods = ["items", "keys", "values", "get"];
+        let known = |name: &str| self.inputs.contains_key(name) || methods.contains(&name);
+        for name in reads.inputs.iter().filter(|name| !known(name)) {
+            let message = format!("'inputs' has no '{}'", brief(name));
+            let at = self.outline.at(field.place, field.name);
+            let problem = Problem::warning("unknown-input", at, message)
+                .quoting(format!("inputs.{name}"))
+                .hint("add it to 'inputs', if only as an example of what a run is given");
+            findings.push_near(problem, name, self.inputs.keys().map(String::as_str));
         }
     }
 
@@ -157,7 +182,7 @@ impl Readers<'_, '_> {
     }
 
     fn word(&self, place: usize) -> Option<OnFailureWord> {
-        match self.outline.said(place, |doc| doc.on_failure.as_deref())?.1 {
+        match self.outline.said(place, |doc| doc.on_failure.as_ref())?.1 {
             OnFailureDoc::Word(word) => Some(*word),
             OnFailureDoc::Fallback(_) => None,
         }
@@ -180,7 +205,10 @@ pub(super) fn expression(
     match Expression::new(source) {
         Ok(expression) => Some(expression),
         Err(reason) => {
-            findings.push(Problem::error("bad-expression", at(), brief(&reason)));
+            let problem = Problem::error("bad-expression", at(), brief(&reason));
+            findings.push(problem.hint(
+                "write an expression such as results.search.count > 3, with the filters and tests of Jinja",
+            ));
             None
         }
     }

@@ -4,13 +4,15 @@
 //! Most tasks of a large workflow say the same, so equal settings are shared.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use hashbrown::{DefaultHashBuilder, HashMap};
 use serde_json::{Map, Value};
 
 use super::agents::Agents;
 use super::outline::{APPROVAL, Outline};
-use super::reads::{expression, rule};
+use super::reads::{TEMPLATE_HINT, expression, rule};
 use super::{
     AgentIx, CacheRule, ForEach, Items, OnFailure, Resources, TaskSettings, Timeouts, fields,
 };
@@ -26,8 +28,8 @@ const DEFAULT_TIMEOUT: u64 = 300_000;
 const DEFAULT_APPROVAL: u64 = MAX_SECONDS as u64 * 1_000;
 /// Milliseconds a task is expected to take unless it says.
 const DEFAULT_EXPECTED: u64 = 1_000;
-/// Settings that a new task's are compared with.
-const SHARED: usize = 16;
+/// Settings that are kept to be shared.
+const SHARED: usize = 4_096;
 
 /// Makes settings, each kind once.
 pub(super) struct SettingsMaker<'o, 'd> {
@@ -38,13 +40,21 @@ pub(super) struct SettingsMaker<'o, 'd> {
     default_rule: OnFailure,
     /// Those of tasks that say nothing.
     plain: Option<Arc<TaskSettings>>,
-    /// Those made lately.
-    recent: Vec<Arc<TaskSettings>>,
+    /// Those made lately, by a hash of what differs most.
+    recent: HashMap<usize, Option<Arc<TaskSettings>>>,
+    hasher: DefaultHashBuilder,
 }
 
 impl<'o, 'd> SettingsMaker<'o, 'd> {
     pub(super) fn new(outline: &'o Outline<'d>, now: i64, default_rule: OnFailure) -> Self {
-        Self { outline, now, default_rule, plain: None, recent: Vec::new() }
+        Self {
+            outline,
+            now,
+            default_rule,
+            plain: None,
+            recent: HashMap::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
     }
 
     /// The settings of the task at `place`, which is done only if `when` holds.
@@ -61,15 +71,16 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             return settings.clone();
         }
         let settings = self.build(place, when, agents, findings);
-        let equal = self.recent.iter().find(|recent| ***recent == settings).cloned();
-        let shared = equal.unwrap_or_else(|| {
-            let settings = Arc::new(settings);
-            if self.recent.len() == SHARED {
-                self.recent.remove(0);
-            }
-            self.recent.push(settings.clone());
-            settings
-        });
+        let hash = self.hasher.hash_one((
+            &settings.kind,
+            &settings.url,
+            settings.timeouts.attempt,
+            settings.priority,
+            &settings.labels,
+        ));
+        let slot = self.recent.entry(hash as usize % SHARED).or_default();
+        let equal = slot.as_ref().filter(|recent| ***recent == settings).cloned();
+        let shared = equal.unwrap_or_else(|| slot.insert(Arc::new(settings)).clone());
         if plain {
             self.plain = Some(shared.clone());
         }
@@ -105,11 +116,10 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             let findings = if from == place { &mut *findings } else { &mut muted };
             fields::priority(priority, || at("priority"), findings)
         });
-        let deadline =
-            outline.said(place, |doc| doc.deadline.as_deref()).and_then(|(from, doc)| {
-                let findings = if from == place { &mut *findings } else { &mut muted };
-                fields::deadline(doc, self.now, || at("deadline"), findings)
-            });
+        let deadline = outline.said(place, |doc| doc.deadline.as_ref()).and_then(|(from, doc)| {
+            let findings = if from == place { &mut *findings } else { &mut muted };
+            fields::deadline(doc, self.now, || at("deadline"), findings)
+        });
         TaskSettings {
             kind: doc.kind.as_deref().unwrap_or("task").into(),
             url: doc.url.as_deref().map(Into::into),
@@ -124,7 +134,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             metadata: doc.metadata.as_ref().map_or_else(Map::new, |free| free.0.clone()),
             labels: match &doc.labels {
                 None => BTreeMap::new(),
-                Some(labels) => fields::labels(&labels.0, &within("labels"), findings),
+                Some(labels) => fields::labels(labels, &within("labels"), findings),
             },
             transform: match doc.transform.is_empty() {
                 true => Vec::new(),
@@ -153,22 +163,40 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             let at = || self.outline.at(place, field);
             seconds.and_then(|seconds| fields::timeout(seconds, at, findings))
         };
-        let more = doc.timeouts.as_deref().copied().unwrap_or_default();
+        let more = doc.timeouts.unwrap_or_default();
         let default = match doc.kind.as_deref() {
             Some(APPROVAL) => DEFAULT_APPROVAL,
             _ => DEFAULT_TIMEOUT,
         };
-        Timeouts {
+        let timeouts = Timeouts {
             attempt: read(doc.timeout, "timeout").unwrap_or(default),
             queue: read(more.queue, "timeouts.queue"),
             idle: read(more.idle, "timeouts.idle"),
             total: read(more.total, "timeouts.total"),
+        };
+        let attempt = Some(timeouts.attempt);
+        let own = attempt.filter(|_| doc.timeout.is_some());
+        for (field, limit, name, outer) in [
+            ("timeout", own, "timeouts.total", timeouts.total),
+            ("timeouts.queue", timeouts.queue, "timeouts.total", timeouts.total),
+            ("timeouts.idle", timeouts.idle, "timeout", attempt),
+        ] {
+            let (Some(limit), Some(outer)) = (limit, outer) else { continue };
+            if limit > outer {
+                let outer = outer as f64 / 1_000.0;
+                let message =
+                    format!("this is never reached: '{name}' of {outer} s is over before");
+                let problem =
+                    Problem::warning("useless-timeout", self.outline.at(place, field), message);
+                findings.push(problem.hint(format!("lower it, or raise '{name}'")));
+            }
         }
+        timeouts
     }
 
     /// What the failure of the task means, once no fallback is left.
     fn rule(&self, place: usize) -> OnFailure {
-        let word = |doc: &TaskDoc<'_>| match doc.on_failure.as_deref() {
+        let word = |doc: &TaskDoc<'_>| match doc.on_failure.as_ref() {
             Some(OnFailureDoc::Word(word)) => Some(rule(*word)),
             _ => None,
         };
@@ -178,7 +206,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
     fn for_each(&self, place: usize, findings: &mut Findings) -> Option<ForEach> {
         let doc = self.outline.drafts[place].doc;
         let at = || self.outline.at(place, "for_each");
-        let items = match doc.for_each.as_deref()? {
+        let items = match doc.for_each.as_ref()? {
             ForEachDoc::List(items) if items.len() > MAX_ITEMS => {
                 let message = format!("{} items are too many", items.len());
                 let hint = format!("{MAX_ITEMS} are the most");
@@ -187,7 +215,8 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             }
             ForEachDoc::List(items) => {
                 if items.is_empty() {
-                    findings.warn(Problem::error("no-items", at(), "there are no items to do"));
+                    let problem = Problem::error("no-items", at(), "there are no items to do");
+                    findings.warn(problem.hint("add items, or remove 'for_each'"));
                 }
                 Items::Literal(items.iter().map(|item| item.0.clone()).collect())
             }
@@ -200,12 +229,13 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
     }
 
     fn cache(&self, place: usize, findings: &mut Findings) -> Option<CacheRule> {
-        let cache = self.outline.drafts[place].doc.cache.as_deref()?;
+        let cache = self.outline.drafts[place].doc.cache.as_ref()?;
         let at = |field: &str| self.outline.at(place, field);
         let key = cache.key.as_deref().and_then(|key| {
             Template::new(key)
                 .map_err(|reason| {
-                    findings.push(Problem::error("bad-template", at("cache.key"), brief(&reason)));
+                    let problem = Problem::error("bad-template", at("cache.key"), brief(&reason));
+                    findings.push(problem.hint(TEMPLATE_HINT));
                 })
                 .ok()
         });
@@ -213,7 +243,8 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
         let ttl = ttl.and_then(|ttl| fields::duration(ttl, || at("cache.ttl"), findings));
         if ttl == Some(0) {
             let message = "a result that may be used for 0 seconds is never used again";
-            findings.warn(Problem::error("zero-ttl", at("cache.ttl"), message));
+            let problem = Problem::error("zero-ttl", at("cache.ttl"), message);
+            findings.warn(problem.hint("give a longer time, or leave 'ttl' out: for ever"));
         }
         Some(CacheRule { key, ttl })
     }
@@ -242,7 +273,7 @@ pub(super) fn agents_of<'d>(
             None
         }
     };
-    let Some(OnFailureDoc::Fallback(rule)) = doc.on_failure.as_deref() else {
+    let Some(OnFailureDoc::Fallback(rule)) = doc.on_failure.as_ref() else {
         return first.map(|agent| agents.alone(agent));
     };
     let mut all: Vec<AgentIx> = first.into_iter().collect();
@@ -258,7 +289,8 @@ pub(super) fn agents_of<'d>(
     }
     if rule.fallback.is_empty() {
         let at = outline.at(place, "on_failure.fallback");
-        findings.push(Problem::error("empty", at, "there is no agent to fall back to"));
+        let problem = Problem::error("empty", at, "there is no agent to fall back to");
+        findings.push(problem.hint("name at least one, or remove 'on_failure'"));
     }
     Some(all.into())
 }
@@ -270,32 +302,17 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         kind: None,
         description: _,
         agent: _,
-        url: None,
         depends_on: _,
         timeout: None,
-        timeouts: None,
         priority: None,
-        deadline: None,
         retry_policy: None,
         input: None,
         metadata: None,
-        schema: None,
         labels: None,
-        transform,
-        when: None,
-        for_each: None,
-        max_parallel: None,
-        resources: None,
-        cache: None,
-        batch: None,
-        on_failure: None,
-        expected_duration: None,
-        steps: None,
-        parallel: _,
-        unread: _,
+        more: None,
     } = doc
     else {
         return false;
     };
-    transform.is_empty()
+    true
 }

@@ -13,7 +13,8 @@ pub(super) fn describe(message: &str, path: String) -> Problem {
     }
     if let Some(rest) = message.strip_prefix("missing field `") {
         let field = rest.split('`').next().unwrap_or_default();
-        return Problem::error("missing-field", path, format!("the field '{field}' is missing"));
+        return Problem::error("missing-field", path, format!("the field '{field}' is missing"))
+            .hint(format!("add '{field}'"));
     }
     if message.starts_with("recursion limit") {
         return too_deep(path);
@@ -23,7 +24,8 @@ pub(super) fn describe(message: &str, path: String) -> Problem {
             message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once(", expected "))
         {
             let message = format!("expected {}, found {}", wanted(expected), was(found));
-            return Problem::error(code, path, message);
+            let problem = Problem::error(code, path, message);
+            return problem.hint(format!("write {}, or leave it out", wanted(expected)));
         }
     }
     Problem::error("wrong-type", path, brief(&message.replace('`', "'")))
@@ -33,7 +35,7 @@ pub(super) fn describe(message: &str, path: String) -> Problem {
 pub(super) fn too_deep(path: String) -> Problem {
     let most = super::limits::MAX_DEPTH;
     let message = format!("lists and objects are nested more than {most} levels deep");
-    Problem::error("too-deep", path, message)
+    Problem::error("too-deep", path, message).hint("put what is that deep into a string")
 }
 
 /// A field that does not exist, with the nearest of `known` or all of them.

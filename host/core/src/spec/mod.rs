@@ -34,8 +34,8 @@ pub use parse::{Format, parse, parse_typed, utf8};
 pub use schema::schema;
 pub use task::{
     CacheDoc, ConfiguredTransformDoc, DeadlineDoc, DependencyDoc, DurationDoc, EdgeDoc,
-    FallbackDoc, ForEachDoc, JitterDoc, NetworkDoc, OnFailureDoc, OnFailureWord, ResourcesDoc,
-    RetryDoc, TaskDoc, TimeoutsDoc, TransformDoc, Unread,
+    FallbackDoc, ForEachDoc, JitterDoc, LabelDoc, LabelsDoc, MoreDoc, NetworkDoc, OnFailureDoc,
+    OnFailureWord, ResourcesDoc, RetryDoc, TaskDoc, TimeoutsDoc, TransformDoc, Unread,
 };
 pub use text::Text;
 pub use workflow::{BudgetDoc, ConflictWord, Document, Root};

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error as YamlError, MergeKeyPolicy};
 
@@ -204,8 +205,18 @@ fn neither<'a>(root: Part<'a>, reader: &mut Reader<'a>) -> Problem {
             }
         },
     };
+    if found.is_null() && reader.text.lines().all(says_nothing) {
+        return Problem::error("empty", "", "there is nothing in this file")
+            .hint("write a list of tasks, one task, or an object with 'tasks'");
+    }
     Problem::error("wrong-type", "", format!("a workflow cannot be {}", type_name(&found)))
         .hint("write a list of tasks, one task, or an object with 'tasks'")
+}
+
+/// Whether a line of YAML is empty, a comment or a mark between documents.
+fn says_nothing(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || matches!(line, "---" | "...")
 }
 
 fn too_large(bytes: usize) -> Problem {
@@ -237,8 +248,15 @@ fn yaml_problem(error: &YamlError) -> Problem {
     }
     let message = plain.to_string();
     let mut problem = match plain {
-        YamlError::Budget { breach: serde_saphyr::budget::BudgetBreach::Depth { .. }, .. } => {
-            too_deep(String::new())
+        YamlError::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(String::new()),
+        YamlError::Budget { breach: BudgetBreach::Documents { .. }, .. }
+        | YamlError::MultipleDocuments { .. } => {
+            Problem::error("syntax", "", "a second document begins here, and a file is one")
+                .hint("remove the line '---', or put what follows into a file of its own")
+        }
+        YamlError::RecursiveReferencesRequireWeakTypes { .. } => {
+            Problem::error("syntax", "", "an alias stands within what it is an alias of")
+                .hint("write out what is meant")
         }
         YamlError::Budget { .. }
         | YamlError::AliasReplayLimitExceeded { .. }
@@ -270,6 +288,7 @@ fn yaml_options(bytes: usize) -> serde_saphyr::Options {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_documents: 1,
+            max_anchors: bytes,
             max_events: bytes.saturating_add(MAX_ALIASED).saturating_mul(2),
             max_nodes: bytes.saturating_add(MAX_ALIASED),
             max_total_scalar_bytes: bytes.saturating_add(64 << 20),

@@ -13,7 +13,7 @@ use super::describe::{describe, too_deep};
 use super::findings::{Findings, brief};
 use super::free::read_value;
 use super::repair::{Repaired, repair};
-use super::task::{TaskDoc, Unread};
+use super::task::{MoreDoc, TaskDoc, Unread};
 use crate::problem::Problem;
 
 /// A part of a document.
@@ -123,7 +123,8 @@ impl<'a> Reader<'a> {
 
     /// Reads a task that has something wrong in it.
     fn faulty_task(&mut self, part: Part<'a>, path: &str) -> TaskDoc<'a> {
-        let nothing = TaskDoc { unread: Unread::Everything, ..TaskDoc::default() };
+        let more = MoreDoc { unread: Unread::Everything, ..MoreDoc::default() };
+        let nothing = TaskDoc { more: Some(more.into()), ..TaskDoc::default() };
         if self.findings.is_full() {
             self.findings.push(Problem::error("wrong-type", path, "something is wrong here"));
             return nothing;
@@ -210,6 +211,7 @@ pub(super) fn field_path(path: &str, field: &str) -> String {
 fn wrong_type(expected: &str, found: &Value, path: &str) -> Problem {
     let found = super::free::type_name(found);
     Problem::error("wrong-type", path, format!("expected {expected}, found {found}"))
+        .hint(format!("write {expected} here"))
 }
 
 struct FieldsVisitor;

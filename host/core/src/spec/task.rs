@@ -1,48 +1,46 @@
 //! One task as people write it.
 //!
 //! A workflow may have a million of these, so fields that most tasks leave out
-//! are boxed.
+//! are boxed, all together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 use super::forms::{self, Forms};
 use super::{Free, FreeObject, Text};
 use crate::retry::Backoff;
 
-/// One task, or one step of a collaborative task.
-#[derive(Debug, Clone, Default, DeriveDeserialize, JsonSchema)]
-#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+/// One task, or one step of a collaborative task. What few tasks say is in
+/// [`MoreDoc`], whose fields read as if they were its own.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields, description = "One task, or one step of a collaborative task.")]
 pub struct TaskDoc<'a> {
     /// Unique in the run; required.
     #[schemars(required, length(min = 1, max = 512))]
     pub task_id: Option<Text<'a>>,
     /// Kind of work. `collaborative_task` has steps, `approval` waits for a
     /// person, any other word is for agents and policies to know.
-    #[serde(rename = "type")]
+    #[schemars(rename = "type")]
     pub kind: Option<Text<'a>>,
     /// The instruction, a template.
     pub description: Option<Text<'a>>,
     /// Who does it.
     pub agent: Option<Text<'a>>,
-    /// Endpoint, overriding the agent's.
-    pub url: Option<Text<'a>>,
     /// What it waits for; absent and empty differ in steps.
     pub depends_on: Option<Vec<DependencyDoc<'a>>>,
     /// Seconds an attempt may take.
     #[schemars(range(min = 0.0, max = 31_622_400.0))]
     pub timeout: Option<f64>,
-    /// Other limits of its time.
-    pub timeouts: Option<Box<TimeoutsDoc>>,
     /// 1 to 10, 10 first.
     #[schemars(range(min = 1, max = 10))]
     pub priority: Option<i64>,
-    /// When it must be finished.
-    pub deadline: Option<Box<DeadlineDoc<'a>>>,
     /// When to try again.
     pub retry_policy: Option<Box<RetryDoc>>,
     /// Any JSON.
@@ -51,28 +49,42 @@ pub struct TaskDoc<'a> {
     pub metadata: Option<Box<FreeObject>>,
     /// Words to find it by: an object of strings.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
-    pub labels: Option<Box<FreeObject>>,
+    pub labels: Option<Box<LabelsDoc<'a>>>,
+    /// The other fields, if it has any of them.
+    #[schemars(flatten, with = "MoreDoc<'a>")]
+    pub more: Option<Box<MoreDoc<'a>>>,
+}
+
+/// What few tasks say.
+#[derive(Debug, Clone, Default, JsonSchema)]
+pub struct MoreDoc<'a> {
+    /// Endpoint, overriding the agent's.
+    pub url: Option<Text<'a>>,
+    /// Other limits of its time.
+    pub timeouts: Option<TimeoutsDoc>,
+    /// When it must be finished.
+    pub deadline: Option<DeadlineDoc<'a>>,
     /// Transformers of the result, in order.
-    #[serde(default)]
+    #[schemars(default)]
     pub transform: Vec<TransformDoc<'a>>,
     /// A condition without braces; the task is skipped unless it holds.
     pub when: Option<Text<'a>>,
     /// What it is done for, each item by itself.
-    pub for_each: Option<Box<ForEachDoc<'a>>>,
+    pub for_each: Option<ForEachDoc<'a>>,
     /// Items at once.
     #[schemars(range(min = 1, max = 4_294_967_295_u64))]
     pub max_parallel: Option<u64>,
     /// Limits of its plugin calls.
-    pub resources: Option<Box<ResourcesDoc>>,
+    pub resources: Option<ResourcesDoc>,
     /// Whether an earlier result of an equal task will do.
-    pub cache: Option<Box<CacheDoc<'a>>>,
+    pub cache: Option<CacheDoc<'a>>,
     /// JSON Schema that the answer to an approval must satisfy.
     pub schema: Option<Box<FreeObject>>,
     /// Whether it may be started together with similar tasks; the agent's
     /// unless given.
     pub batch: Option<bool>,
     /// What a failure means for others.
-    pub on_failure: Option<Box<OnFailureDoc<'a>>>,
+    pub on_failure: Option<OnFailureDoc<'a>>,
     /// Seconds; an estimate for policies.
     #[schemars(range(min = 0.0, max = 31_622_400.0))]
     pub expected_duration: Option<f64>,
@@ -82,8 +94,198 @@ pub struct TaskDoc<'a> {
     /// Whether this step starts together with the one before it.
     pub parallel: Option<bool>,
     /// What of it could not be read.
-    #[serde(skip)]
+    #[schemars(skip)]
     pub unread: Unread,
+}
+
+impl MoreDoc<'static> {
+    /// What most tasks say.
+    const NOTHING: Self = Self {
+        url: None,
+        timeouts: None,
+        deadline: None,
+        transform: Vec::new(),
+        when: None,
+        for_each: None,
+        max_parallel: None,
+        resources: None,
+        cache: None,
+        schema: None,
+        batch: None,
+        on_failure: None,
+        expected_duration: None,
+        steps: None,
+        parallel: None,
+        unread: Unread::Nothing,
+    };
+}
+
+impl<'a> Deref for TaskDoc<'a> {
+    type Target = MoreDoc<'a>;
+
+    fn deref(&self) -> &MoreDoc<'a> {
+        static NOTHING: MoreDoc<'static> = MoreDoc::NOTHING;
+        self.more.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for TaskDoc<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.more.get_or_insert_default()
+    }
+}
+
+/// Reads [`TaskDoc`] field by field, in place: a derived reader would hold all
+/// fields apart first, and those of [`MoreDoc`] in a map.
+macro_rules! read_fields {
+    ($($name:literal $field:ident),* $(,)?) => {
+        #[derive(Clone, Copy, DeriveDeserialize)]
+        #[serde(field_identifier)]
+        #[expect(non_camel_case_types, reason = "the fields' own names")]
+        enum Field {
+            $(#[serde(rename = $name)] $field),*
+        }
+
+        const FIELDS: &[&str] = &[$($name),*];
+
+        impl<'de: 'a, 'a> Visitor<'de> for TaskVisitor<'a> {
+            type Value = TaskDoc<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("struct TaskDoc")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TaskDoc<'a>, A::Error> {
+                let mut task = TaskDoc::default();
+                let mut given = 0_u32;
+                while let Some(field) = map.next_key::<Field>()? {
+                    let bit = 1 << field as u32;
+                    if given & bit != 0 {
+                        return Err(A::Error::duplicate_field(FIELDS[field as usize]));
+                    }
+                    given |= bit;
+                    match field {
+                        $(Field::$field => task.$field = map.next_value()?,)*
+                    }
+                }
+                Ok(task)
+            }
+        }
+    };
+}
+
+struct TaskVisitor<'a>(PhantomData<TaskDoc<'a>>);
+
+read_fields! {
+    "task_id" task_id, "type" kind, "description" description, "agent" agent, "url" url,
+    "depends_on" depends_on, "timeout" timeout, "timeouts" timeouts, "priority" priority,
+    "deadline" deadline, "retry_policy" retry_policy, "input" input, "metadata" metadata,
+    "labels" labels, "transform" transform, "when" when, "for_each" for_each,
+    "max_parallel" max_parallel, "resources" resources, "cache" cache, "schema" schema,
+    "batch" batch, "on_failure" on_failure, "expected_duration" expected_duration,
+    "steps" steps, "parallel" parallel,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for TaskDoc<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_struct("TaskDoc", FIELDS, TaskVisitor(PhantomData))
+    }
+}
+
+/// Labels as written: names and what should be strings.
+#[derive(Debug, Clone, Default)]
+pub struct LabelsDoc<'a>(pub Box<[(Text<'a>, LabelDoc<'a>)]>);
+
+/// A label as written.
+#[derive(Debug, Clone)]
+pub enum LabelDoc<'a> {
+    /// As it should be.
+    Text(Text<'a>),
+    /// Anything else.
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for LabelsDoc<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LabelsVisitor;
+
+        impl<'de> Visitor<'de> for LabelsVisitor {
+            type Value = LabelsDoc<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LabelsDoc<'de>, A::Error> {
+                let mut labels: Vec<(Text<'de>, LabelDoc<'de>)> = Vec::with_capacity(1);
+                while let Some(label) = map.next_entry()? {
+                    labels.push(label);
+                }
+                // Few enough to be compared; whoever finds the twins says where.
+                let mut names = HashSet::with_capacity(labels.len().saturating_sub(1));
+                if labels.len() > 1 && !labels.iter().all(|(name, _)| names.insert(name.as_str())) {
+                    return Err(A::Error::custom("a label is given twice"));
+                }
+                Ok(LabelsDoc(labels.into()))
+            }
+        }
+
+        deserializer.deserialize_map(LabelsVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for LabelDoc<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LabelVisitor;
+
+        impl<'de> Visitor<'de> for LabelVisitor {
+            type Value = LabelDoc<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Text(text.into()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Text(text.to_owned().into()))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<LabelDoc<'de>, E> {
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<LabelDoc<'de>, A::Error> {
+                Vec::<Free>::deserialize(SeqAccessDeserializer::new(items))?;
+                Ok(LabelDoc::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<LabelDoc<'de>, A::Error> {
+                FreeObject::deserialize(MapAccessDeserializer::new(fields))?;
+                Ok(LabelDoc::Other)
+            }
+        }
+
+        deserializer.deserialize_any(LabelVisitor)
+    }
 }
 
 /// The fields of a task that were wrong and have been reported. What hangs on
@@ -128,6 +330,7 @@ pub struct EdgeDoc<'a> {
     pub task: Text<'a>,
     /// The name its result gets; its id unless given.
     #[serde(rename = "as")]
+    #[schemars(length(min = 1))]
     pub name: Option<Text<'a>>,
     /// Transformers applied to its result for this dependent alone.
     #[serde(default)]
@@ -284,8 +487,10 @@ pub struct FallbackDoc<'a> {
 #[serde(deny_unknown_fields)]
 pub struct ResourcesDoc {
     /// Fuel units.
+    #[schemars(range(min = 1))]
     pub fuel: Option<u64>,
     /// Bytes.
+    #[schemars(range(min = 1))]
     pub memory: Option<u64>,
     /// The network.
     pub network: Option<NetworkDoc>,
@@ -413,4 +618,4 @@ impl Forms<'_> for JitterDoc {
 }
 
 // A workflow may have a million of these.
-const _: () = assert!(size_of::<TaskDoc<'_>>() <= 392);
+const _: () = assert!(size_of::<TaskDoc<'_>>() <= 192);

@@ -14,6 +14,8 @@ pub struct Reads {
     /// The names after `results.`. A result that is found by a computed name, as
     /// in `results[item]`, is not known here.
     pub results: BTreeSet<String>,
+    /// The names after `inputs.`.
+    pub inputs: BTreeSet<String>,
     /// Whether it asks if values are there (`is defined`, `default`), and so may
     /// be meant for some that are not.
     pub guarded: bool,
@@ -31,8 +33,14 @@ impl Reads {
         for variable in variables {
             let mut parts = variable.split('.');
             let Some(name) = parts.next() else { continue };
-            if let ("results", Some(result)) = (name, parts.next()) {
-                reads.results.insert(result.to_owned());
+            match (name, parts.next()) {
+                ("results", Some(result)) => {
+                    reads.results.insert(result.to_owned());
+                }
+                ("inputs", Some(input)) => {
+                    reads.inputs.insert(input.to_owned());
+                }
+                _ => {}
             }
             if ENVIRONMENT.globals().all(|(global, _)| global != name) {
                 reads.names.insert(name.to_owned());

@@ -176,7 +176,7 @@ tasks:
             "unknown-agent tasks[0].agent: there is no agent 'B' [define it under 'agents', in the workflow or in the host's configuration]",
             "out-of-range tasks[1].priority: 11 is not a priority [priorities go from 1 to 10, 10 first]",
             "unknown-transformer tasks[1].transform[0]: there is no transformer 'jqq' [did you mean 'jq'?]",
-            "bad-template tasks[2].description: unexpected end of input, expected end of variable block (line 1 of the template) []",
+            "bad-template tasks[2].description: unexpected end of input, expected end of variable block (line 1 of the template) [gaps are written {{ inputs.name }}, with the filters and tests of Jinja; {% raw %} … {% endraw %} keeps braces as they are]",
             "bad-deadline tasks[2].deadline: 'soon' is neither a time nor a duration [write RFC 3339 (2027-01-31T12:00:00Z) or a duration from submission (90s, 1h 30m)]",
             "out-of-range tasks[2].timeout: -1 is not a time in seconds [give a number from 0 to 31622400 (a year)]",
             "cycle tasks[3].depends_on: these tasks wait for each other: reserch -> c -> reserch [remove one of these dependencies]",
@@ -212,7 +212,7 @@ fn every_field_of_a_task_reaches_the_plan() {
         "tasks": [{"task_id": "a", "labels": {"team": "x"}}, {
             "task_id": "b", "type": "work", "description": "do {{ item }} of {{ results.in }}",
             "agent": "echo", "url": "http://e/", "depends_on": [{"task": "a", "as": "in", "transform": ["jq"]}],
-            "timeout": 1.5, "timeouts": {"queue": 2, "idle": 3, "total": 4}, "priority": 9,
+            "timeout": 1.5, "timeouts": {"queue": 2, "idle": 1, "total": 4}, "priority": 9,
             "deadline": "2030-01-01T00:00:00Z", "retry_policy": {"max_attempts": 2, "max_delay": 5},
             "input": {"k": [1]}, "metadata": {"m": null}, "labels": {"l": "v"},
             "transform": [{"transformer": "text", "config": {"upper": true}}],
@@ -233,7 +233,7 @@ fn every_field_of_a_task_reaches_the_plan() {
     let settings = &*task.settings;
     assert_eq!((&*settings.kind, settings.url.as_deref()), ("work", Some("http://e/")));
     let timeouts =
-        Timeouts { attempt: 1_500, queue: Some(2_000), idle: Some(3_000), total: Some(4_000) };
+        Timeouts { attempt: 1_500, queue: Some(2_000), idle: Some(1_000), total: Some(4_000) };
     assert_eq!((settings.timeouts, settings.priority), (timeouts, 9));
     assert_eq!(settings.deadline, Some(Deadline::At(1_893_456_000_000)));
     assert_eq!((settings.retry.max_attempts, settings.retry.max_delay), (2, 5_000));

@@ -33,7 +33,7 @@ fn every_problem_is_reported_with_its_path() {
         problems(text),
         [
             "unknown-field tasks[0].retry_policy.max_attempt: there is no field 'max_attempt' did you mean 'max_attempts'?",
-            "wrong-type tasks[2].timeout: expected a number, found the string \"soon\" ",
+            "wrong-type tasks[2].timeout: expected a number, found the string \"soon\" write a number, or leave it out",
             "unknown-value tasks[3].on_failure: there is no value 'explode' expected one of fail, skip, continue",
         ]
     );
