@@ -40,6 +40,9 @@ pub(crate) fn finding(file: Option<&str>, problem: &Problem) -> Value {
     if !problem.related.is_empty() {
         finding["related"] = json!(problem.related);
     }
+    if !problem.cycle.is_empty() {
+        finding["cycle"] = json!(problem.cycle);
+    }
     finding
 }
 
