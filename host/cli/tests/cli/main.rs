@@ -8,5 +8,6 @@ mod plugin_inspect;
 mod plugin_list;
 mod policy;
 mod run;
+mod store;
 mod support;
 mod validate;

@@ -29,7 +29,7 @@ impl From<Output> for Ran {
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_consort"));
     command.args(args).current_dir(tests_dir()).stdin(Stdio::null());
-    for name in ["CONSORT_CONFIG", "CONSORT_PLUGINS"] {
+    for name in ["CONSORT_CONFIG", "CONSORT_PLUGINS", "CONSORT_STORE"] {
         command.env_remove(name);
     }
     command.env("CONSORT_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("code"));

@@ -1,0 +1,139 @@
+//! Runs that are recorded: `run --store`, `list`, `status`, `history`, `result`,
+//! `answer`, `cancel`, `resume`, `backup`, `gc`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json as value;
+
+use crate::support::{Ran, command, consort, json, scratch};
+
+const REVIEWED: &str = "
+tasks:
+  - {task_id: write, agent: echo, description: a draft}
+  - {task_id: review, type: approval, description: 'Is it good?', depends_on: [write],
+     schema: {type: object, required: [approved], properties: {approved: {type: boolean}}}}
+  - {task_id: publish, agent: echo, description: published, depends_on: [review]}
+";
+
+/// A store of its own with one run of this workflow, and the run's id.
+fn recorded(name: &str, workflow: &str, more: &[&str]) -> (String, String, Ran) {
+    let dir = scratch(name);
+    let file = dir.join("flow.yaml");
+    std::fs::write(&file, workflow).expect("the file can be written");
+    let store = dir.join("runs.db").display().to_string();
+    let file = file.display().to_string();
+    let ran = consort(&[&["run", &file, "--store", &store, "--quiet"], more].concat());
+    let runs = json(&consort(&["list", "--store", &store, "--json"]).out);
+    (store, runs[0]["id"].as_str().unwrap_or_default().to_owned(), ran)
+}
+
+#[test]
+fn what_is_recorded_can_be_read_in_every_way() {
+    let workflow = "[{task_id: one, agent: echo, description: hello}]";
+    let (store, id, ran) = recorded("store-read", workflow, &[]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "hello\n"), "{}", ran.err);
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    assert!(on(&["list"]).out.contains(&format!("{id}  succeeded  1")));
+    let status = json(&on(&["status", &id[..13], "--json"]).out);
+    assert_eq!(status["progress"]["share"], 1.0);
+    assert_eq!(status["tasks"][0]["state"], "succeeded");
+    let history = on(&["history", &id, "one", "--json"]).out;
+    let events: Vec<_> = history.lines().map(|line| json(line)["event"].clone()).collect();
+    assert_eq!(events, ["task_started", "task_finished"], "{history}");
+    assert_eq!(on(&["result", &id, "one"]).out, "hello\n");
+    assert_eq!(on(&["result", &id]).out, "hello\n");
+    let report = json(&on(&["result", &id, "--json"]).out);
+    assert_eq!(
+        (&report["status"], &report["tasks"]["one"]["output"]),
+        (&value!("succeeded"), &value!("hello"))
+    );
+    assert_eq!(on(&["resume", &id]).code, 2);
+    assert!(on(&["status", "nonsense"]).err.contains("consort list"));
+    assert!(on(&["result", &id, "on"]).err.contains("did you mean 'one'?"));
+}
+
+#[test]
+fn a_question_is_answered_from_another_process_and_the_run_goes_on() {
+    let dir = scratch("store-answer");
+    let store = dir.join("runs.db").display().to_string();
+    let file = dir.join("flow.yaml");
+    std::fs::write(&file, REVIEWED).expect("the file can be written");
+    let file = file.display().to_string();
+    let mut run = command(&["run", &file, "--store", &store])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(run.stderr.take().expect("it is piped")).lines();
+    let asked = lines.by_ref().map_while(Result::ok).any(|line| line.contains("review asks"));
+    assert!(asked, "nobody is asked");
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    let runs = json(&on(&["list", "--json"]).out);
+    let id = runs[0]["id"].as_str().expect("a run").to_owned();
+    assert!(on(&["status", &id]).out.contains("Is it good?"));
+    assert!(on(&["answer", &id, "write", "true"]).err.contains("asks nothing"));
+    assert!(on(&["answer", &id, "review", "3"]).err.contains("does not fit"));
+    assert!(on(&["answer", &id, "review", "yes"]).err.contains("is not JSON"));
+    let answer = on(&["answer", &id, "review", "{\"approved\": true}"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    // Read to the end, or the run would wait for its reader.
+    lines.for_each(drop);
+    let ran = Ran::from(run.wait_with_output().expect("it ends"));
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(on(&["history", &id, "review"]).out.contains("review is answered"));
+}
+
+#[test]
+fn a_run_that_was_killed_is_resumed_and_takes_up_what_came_meanwhile() {
+    let dir = scratch("store-resume");
+    let store = dir.join("runs.db").display().to_string();
+    let file = dir.join("flow.yaml");
+    std::fs::write(&file, REVIEWED).expect("the file can be written");
+    let file = file.display().to_string();
+    let mut run = command(&["run", &file, "--store", &store])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(run.stderr.take().expect("it is piped")).lines();
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("review asks")));
+    run.kill().expect("it runs");
+    run.wait().expect("it is dead");
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    let id = json(&on(&["list", "--json"]).out)[0]["id"].as_str().expect("a run").to_owned();
+    let answer = on(&["answer", &id, "review", "{\"approved\": true}"]);
+    assert!(answer.err.contains("'consort resume"), "{}", answer.err);
+    let resumed = on(&["resume", &id, "--json"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    let report = json(&resumed.out);
+    assert_eq!(report["run_id"], id.as_str());
+    assert_eq!(report["tasks"]["write"]["attempts"], 1);
+    assert_eq!(report["tasks"]["publish"]["status"], "succeeded");
+    // A run of its own can be cancelled before anybody resumes it, too.
+    assert_eq!(on(&["cancel", &id]).code, 2);
+}
+
+#[test]
+fn a_store_is_copied_and_cleaned() {
+    let (store, id, _) = recorded("store-care", "[{task_id: one, agent: echo}]", &[]);
+    let copy = format!("{store}.copy");
+    let copied = consort(&["backup", &copy, "--store", &store]);
+    assert_eq!(copied.code, 0, "{}", copied.err);
+    assert_eq!(consort(&["backup", &copy, "--store", &store]).code, 2);
+    let gc = consort(&["gc", "--older-than", "0s", "--store", &store, "--json"]);
+    assert_eq!(json(&gc.out)["runs"], 1, "{}", gc.err);
+    assert_eq!(consort(&["status", &id, "--store", &store]).code, 2);
+    assert_eq!(consort(&["status", &id, "--store", &copy]).code, 0);
+    let wrong = consort(&["gc", "--older-than", "soon", "--store", &store]);
+    assert!(wrong.err.contains("is not a span of time"), "{}", wrong.err);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_said_with_a_remedy() {
+    for args in [&["list"][..], &["status", "x"], &["resume", "x"], &["gc", "--older-than", "1d"]] {
+        let ran = consort(&[args, &["--store", "/nonexistent/runs.db"]].concat());
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains("CONSORT_STORE"), "{args:?}: {}", ran.err);
+    }
+}
