@@ -82,3 +82,14 @@ fn nothing_below_the_engine_calls_upward() {
     }
     assert!(!all_dependencies("consort-plugin-host").contains("consort-core"));
 }
+
+/// What is built together with the tests can be made to abort; what people
+/// install cannot.
+#[test]
+fn the_command_alone_has_no_failpoints() {
+    let tree = cargo(&["tree", "--package", "consort-cli", "--edges", "normal,build,features"]);
+    assert!(tree.contains("consort-store"), "{tree}");
+    assert!(!tree.contains("failpoints"), "{tree}");
+    let tests = cargo(&["tree", "--package", "consort-tests", "--edges", "normal,features"]);
+    assert!(tests.contains("consort-store feature \"failpoints\""), "{tests}");
+}

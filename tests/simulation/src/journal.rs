@@ -84,5 +84,5 @@ impl Journal {
 /// Whether anybody outside of the host hears of it. An attempt that is lost is
 /// made again, under the same idempotency key.
 fn is_heard(action: &Action) -> bool {
-    !matches!(action, Action::Score { .. } | Action::Start { .. })
+    !matches!(action, Action::Score { .. } | Action::Start { .. } | Action::StartBatch { .. })
 }

@@ -38,7 +38,6 @@ impl Input {
                 Message::Alive(_)
                 | Message::Logged(_)
                 | Message::Used { .. }
-                | Message::Question { .. }
                 | Message::Cancelled { .. },
             ) => Durability::Lazy,
             Self::Message(_)
