@@ -98,7 +98,7 @@ enum What {
     /// A run that begins.
     New(Origin),
     /// A run that comes back.
-    Old(Past, Box<Submitted>),
+    Old(Box<(Past, Submitted)>),
 }
 
 /// What a run has been through.
@@ -123,7 +123,8 @@ impl Run {
         let Durable { store, what } = durable;
         match what {
             What::New(origin) => self.begin_new(&store, origin, inputs).await,
-            What::Old(past, submitted) => {
+            What::Old(old) => {
+                let (past, submitted) = *old;
                 let row = &past.row;
                 *inputs = submitted.inputs;
                 let budget = self.plan.budget;
@@ -199,7 +200,7 @@ impl Engine {
         let mut run =
             Run::new(self.clone(), plan, cast, prioritizer, policy, submitted.slots, default_agent);
         run.id = row.id.as_str().into();
-        let what = What::Old(Past { reader, row }, Box::new(submitted));
+        let what = What::Old(Box::new((Past { reader, row }, submitted)));
         run.durable = Some(Durable { store: store.clone(), what });
         Ok(run)
     }
