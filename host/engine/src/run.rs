@@ -35,7 +35,8 @@ use std::time::{Duration, Instant};
 use consort_core::graph::TaskIx;
 use consort_core::plan::{AgentIx, Plan, Task, Work};
 use consort_core::scheduler::{
-    Action, ClassLimits, Event, Retry, RunReason, Scheduler, Scope, Settings, Status, Submission,
+    Action, ClassLimits, Event, Retry, RunReason, Scheduler, Scope, Settings, Status, Stop,
+    Submission,
 };
 use consort_core::template::Shared;
 use consort_store::StoreError;
@@ -507,8 +508,11 @@ impl Conductor {
                 }
             }
             Action::CancelRemote { task, why } => {
-                let error = self.stop_error(task, why);
-                self.records[task.index()].error = Some(Box::new(error));
+                // Why its question is refused has been said.
+                if why != Stop::Refused {
+                    let error = self.stop_error(task, why);
+                    self.records[task.index()].error = Some(Box::new(error));
+                }
                 self.cancel_remote(task);
             }
             Action::Retrying { task, at, agent, .. } => {

@@ -1,5 +1,7 @@
 //! Tasks that wait for a person.
 
+use consort_engine::ControlError;
+
 use super::*;
 
 const REVIEW: &str = "
@@ -88,4 +90,43 @@ async fn items_are_answered_one_by_one_or_all_at_once() {
     let report = with(run, |_, _| {}).await;
     assert_eq!(summary(&report)[0], r#"each succeeded 0 - ["fine",null,"fine"]"#);
     assert_eq!(summary(&report)[2], "each[1] failed 0 - refused: it was refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_asks_goes_on_with_the_answer() {
+    let workflow = "[{task_id: a, description: ask}, {task_id: b, depends_on: [a], description: 'in {{ results.a }}'}]";
+    let report = with(prepared(workflow).await, |control, event| {
+        if let RunEvent::Asked { task, question, .. } = event {
+            assert!(question.by_agent && &*question.prompt == "which city?");
+            let (control, task) = (control.clone(), task.to_string());
+            tokio::spawn(async move {
+                let wrong = control.answer(&task, json!(3)).await.expect_err("it is no text");
+                assert!(matches!(wrong, ControlError::Misfit { .. }), "{wrong}");
+                control.answer(&task, json!("Oslo")).await.expect("it waits");
+            });
+        }
+    })
+    .await;
+    assert_eq!(
+        summary(&report),
+        [r#"a succeeded 1 scripted "Oslo""#, r#"b succeeded 1 scripted "in Oslo""#]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_nobody_will_answer_fails_the_task() {
+    let report = with(prepared("[{task_id: a, description: ask}]").await, |control, event| {
+        if let RunEvent::Asked { task, .. } = event {
+            let (control, task) = (control.clone(), task.to_string());
+            tokio::spawn(async move {
+                control.refuse(&task, "nobody is there").await.expect("it waits");
+            });
+        }
+    })
+    .await;
+    let said = &summary(&report)[0];
+    assert!(
+        said.starts_with("a failed 1 scripted needs-input: the agent asks 'which city?'"),
+        "{said}"
+    );
 }

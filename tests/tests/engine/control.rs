@@ -71,8 +71,8 @@ async fn nothing_starts_in_a_pause() {
     let control = run.control();
     let paused = control.clone();
     // Before the run begins; carried out when it does.
-    let pause = tokio::spawn(async move { paused.pause().await });
-    tokio::task::yield_now().await;
+    let mut pause = Box::pin(async move { paused.pause().await });
+    assert!(futures::poll!(&mut pause).is_pending(), "the run has not begun");
     let ending = tokio::spawn(with(run, move |_, event| {
         let word = match event {
             RunEvent::Paused => "paused".to_owned(),
@@ -82,7 +82,7 @@ async fn nothing_starts_in_a_pause() {
         };
         let _ = seen.send(word);
     }));
-    pause.await.unwrap().expect("a run");
+    pause.await.expect("a run");
     while control.status("a").await.expect("a task").state == "running" {
         tokio::task::yield_now().await;
     }

@@ -11,7 +11,7 @@
 //! | `poll forever` | pending for ever; `cancel` is logged |
 //! | `poll stubbornly` | the same, but `cancel` does not return |
 //! | `sleep N` | waits N ms |
-//! | `ask` | asks a question |
+//! | `ask` | asks a question, and answers with what it is told |
 //! | `spawn` | wants the tasks of its input added |
 //! | `count` | reports a metric, progress and a log line |
 //! | `use N` | answers, having used N tokens |
@@ -39,7 +39,14 @@ impl Adapter for Scripted {
         script(call)
     }
 
-    fn resume(_: Invocation, checkpoint: Vec<u8>, _: Option<Payload>) -> Result<Step, Failure> {
+    fn resume(
+        _: Invocation,
+        checkpoint: Vec<u8>,
+        answer: Option<Payload>,
+    ) -> Result<Step, Failure> {
+        if let Some(answer) = answer {
+            return Ok(Step::done(answer));
+        }
         let left = String::from_utf8_lossy(&checkpoint).into_owned();
         match left.as_str() {
             "0" => Ok(Step::text("polled")),
@@ -87,8 +94,8 @@ fn script(call: Invocation) -> Result<Step, Failure> {
         }
         ["ask"] => Ok(Step::NeedsInput(Question {
             prompt: "which city?".into(),
-            schema: None,
-            checkpoint: Vec::new(),
+            schema: Some(r#"{"type": "string"}"#.into()),
+            checkpoint: b"asked".to_vec(),
         })),
         ["spawn"] => {
             let tasks = call.input.as_ref().map(Payload::to_value).transpose()?;
