@@ -50,17 +50,17 @@ async fn replaced_in_headers_where_granted() {
     let url = format!("http://{}/", serve_echo().await);
     let (egress, placeholder) = with_secret(&[LOOPBACK]);
     let whole = send(&egress, &url, &placeholder).await.expect("granted");
-    assert_eq!(backwards(&whole.text()), KEY);
+    assert_eq!(backwards(whole.text()), KEY);
     let part = send(&egress, &url, &format!("Bearer {placeholder}")).await.expect("granted");
-    assert_eq!(backwards(&part.text()), format!("Bearer {KEY}"));
+    assert_eq!(backwards(part.text()), format!("Bearer {KEY}"));
     let basic = STANDARD.encode(format!("user:{placeholder}"));
     let basic = send(&egress, &url, &format!("Basic {basic}")).await.expect("granted");
     assert_eq!(
-        backwards(&basic.text()),
+        backwards(basic.text()),
         format!("Basic {}", STANDARD.encode(format!("user:{KEY}")))
     );
     let none = send(&egress, &url, "Bearer other").await.expect("nothing to replace");
-    assert_eq!(backwards(&none.text()), "Bearer other");
+    assert_eq!(backwards(none.text()), "Bearer other");
 }
 
 #[tokio::test]
