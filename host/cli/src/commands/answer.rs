@@ -26,7 +26,7 @@ pub(crate) struct AnswerArgs {
     /// The run
     run: String,
 
-    /// The task that asks; 'task[n]' for an item
+    /// The task that asks; `task[n]` for an item
     task: String,
 
     /// The answer: JSON, else text

@@ -24,7 +24,7 @@ pub(crate) struct CancelArgs {
     /// The run
     run: String,
 
-    /// Only this task, with its items; 'task[n]' for one item
+    /// Only this task, with its items; `task[n]` for one item
     task: Option<String>,
 
     /// All that depend on the task, too

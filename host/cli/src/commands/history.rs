@@ -26,7 +26,7 @@ pub(crate) struct HistoryArgs {
     /// The run
     run: String,
 
-    /// Only what concerns this task; 'task[n]' for an item
+    /// Only what concerns this task; `task[n]` for an item
     task: Option<String>,
 
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) struct ResultArgs {
     /// The run
     run: String,
 
-    /// One task, whose result is printed byte for byte; 'task[n]' for an item
+    /// One task, whose result is printed byte for byte; `task[n]` for an item
     task: Option<String>,
 
     #[command(flatten)]

@@ -29,7 +29,7 @@ pub(crate) struct StatusArgs {
     /// The run
     run: String,
 
-    /// Only this task; 'task[n]' for an item
+    /// Only this task; `task[n]` for an item
     task: Option<String>,
 
     #[command(flatten)]
