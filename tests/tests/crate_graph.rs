@@ -45,16 +45,24 @@ fn is_wasmtime(name: &str) -> bool {
     name.starts_with("wasmtime") || name.starts_with("cranelift")
 }
 
+/// The members that name such a crate.
+fn users(of: impl Fn(&str) -> bool) -> Vec<String> {
+    let members = members().into_iter();
+    let users = members.filter(|(_, dependencies)| dependencies.iter().any(|name| of(name)));
+    let mut users: Vec<String> = users.map(|(name, _)| name).collect();
+    users.sort_unstable();
+    users
+}
+
 /// The benchmark compares Consort with a loop of wasmtime's alone.
 #[test]
 fn only_the_plugin_host_and_the_benchmark_name_wasmtime() {
-    let users: BTreeSet<String> = members()
-        .into_iter()
-        .filter(|(_, dependencies)| dependencies.iter().any(|name| is_wasmtime(name)))
-        .map(|(name, _)| name)
-        .collect();
-    let expected = ["consort-bench", "consort-plugin-host"].map(str::to_owned);
-    assert_eq!(users, BTreeSet::from(expected));
+    assert_eq!(users(is_wasmtime), ["consort-bench", "consort-plugin-host"]);
+}
+
+#[test]
+fn only_the_store_names_sqlite() {
+    assert_eq!(users(|name| name.contains("sqlite")), ["consort-store"]);
 }
 
 #[test]
@@ -73,7 +81,8 @@ fn the_core_is_pure() {
 /// A crate may use those before it.
 #[test]
 fn nothing_below_the_engine_calls_upward() {
-    let layers = ["consort-core", "consort-plugin-host", "consort-engine", "consort-cli"];
+    let layers =
+        ["consort-core", "consort-plugin-host", "consort-store", "consort-engine", "consort-cli"];
     for (layer, package) in layers.iter().enumerate() {
         let dependencies = all_dependencies(package);
         let upward: Vec<_> =
@@ -81,6 +90,9 @@ fn nothing_below_the_engine_calls_upward() {
         assert!(upward.is_empty(), "{package} depends on {upward:?}");
     }
     assert!(!all_dependencies("consort-plugin-host").contains("consort-core"));
+    let store = all_dependencies("consort-store");
+    let others = ["consort-core", "consort-plugin-host"];
+    assert!(!others.iter().any(|name| store.contains(*name)), "the store knows bytes only");
 }
 
 /// What is built together with the tests can be made to abort; what people

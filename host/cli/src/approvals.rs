@@ -75,6 +75,9 @@ pub(crate) fn check(answers: &[Answer], plan: &Plan, somebody: bool) -> Result<(
             None => error.hint("'--answer' is for tasks of the type 'approval'"),
         });
     }
+    for answer in answers {
+        check_fit(answer, plan)?;
+    }
     let Some(first) = waiting.first() else { return Ok(()) };
     let mut list = waiting.iter().take(MOST_NAMES).fold(String::new(), |mut list, id| {
         let comma = if list.is_empty() { "" } else { ", " };
@@ -89,6 +92,20 @@ pub(crate) fn check(answers: &[Answer], plan: &Plan, somebody: bool) -> Result<(
     Err(CommandError::invalid(message).hint(format!(
         "answer beforehand, such as '--answer {first}=true', or limit the wait with 'timeouts: {{total: …}}'"
     )))
+}
+
+/// Checks that an answer is what its approval's `schema` says.
+fn check_fit(answer: &Answer, plan: &Plan) -> Result<(), CommandError> {
+    let Some(task) = plan.find(task_of(&answer.task)) else { return Ok(()) };
+    let task = plan.task(task);
+    let schema = task.settings.schema.clone();
+    let question = Asked { prompt: task.id.clone(), schema, by_agent: false };
+    question.check(&answer.value).map_err(|reasons| misfit(&answer.task, &reasons))
+}
+
+/// An answer that does not fit its question.
+pub(crate) fn misfit(task: &str, reasons: &[String]) -> CommandError {
+    CommandError::invalid(format!("the answer to '{task}' does not fit: {}", reasons.join("; ")))
 }
 
 /// The task of an id that may be an item's.
@@ -309,7 +326,7 @@ mod tests {
         let text = "
 - {task_id: write, description: x}
 - {task_id: review, type: approval, description: 'ok?', depends_on: [write]}
-- {task_id: wait, type: approval, description: 'ok?', timeouts: {total: 1}}
+- {task_id: wait, type: approval, description: 'ok?', timeouts: {total: 1}, schema: {type: object}}
 ";
         let known = Known {
             adapters: vec!["local".into()],
@@ -337,6 +354,10 @@ mod tests {
         assert!(checked(&["reveiw=true"], false).unwrap_err().contains("--answer review=…"));
         assert!(checked(&["write=true"], true).unwrap_err().contains("no task 'write' waits"));
         assert!(checked(&["review=yes"], true).unwrap_err().contains("is not JSON"));
+        assert!(
+            checked(&["review=3", "wait=3"], true).unwrap_err().contains("'wait' does not fit")
+        );
+        assert_eq!(checked(&["review=3", "wait={}", "wait=false"], true), Ok(()));
         assert!(checked(&["review"], true).unwrap_err().contains("there is no '='"));
     }
 

@@ -13,7 +13,7 @@ use consort_engine::report::TaskReport;
 use consort_plugin_host::Payload;
 
 use crate::table::Table;
-use crate::watch::{seconds, status_name};
+use crate::watch::seconds;
 
 /// Tasks in the table; of larger runs those that did not succeed come first.
 const MOST_ROWS: usize = 40;
@@ -24,9 +24,7 @@ const MOST_FRAMES: usize = 5;
 
 /// The ids of the tasks that nobody depends on, whose results are the run's.
 pub(crate) fn last_tasks(plan: &Plan) -> HashSet<Arc<str>> {
-    let is_last = |task| plan.graph.dependents(task).next().is_none();
-    let last = plan.graph.tasks().filter(|task| is_last(*task));
-    last.map(|task| plan.task(task).id.clone()).collect()
+    plan.last_tasks().map(|task| task.id.clone()).collect()
 }
 
 /// How every task ended and what it took.
@@ -43,7 +41,7 @@ pub(crate) fn table(report: &Report) -> String {
     for task in &shown {
         table.row([
             task.id.to_string(),
-            status_name(task.status).to_owned(),
+            task.status.as_str().to_owned(),
             who(task),
             match task.agent {
                 Some(_) if task.cached => "cached".to_owned(),
@@ -83,7 +81,7 @@ fn summary(report: &Report) -> String {
         metrics.tasks.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let mut out = format!(
         "run {}: {} in {}",
-        status_name(report.status),
+        report.status.as_str(),
         counts.join(", "),
         seconds(Duration::from_millis(metrics.duration_ms))
     );

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use consort_engine::{Origin, ResumeError};
+use consort_engine::control::TaskStatus;
+use consort_engine::{Origin, PastRun, ResumeError};
 use consort_store::{Options, Reader, Store, StoreError};
 
 use crate::diagnose;
@@ -40,6 +41,11 @@ impl StoreArgs {
         Store::open(&self.store, Options::default()).map_err(failed)
     }
 
+    /// What is recorded of a run.
+    pub(crate) fn run(&self, id: &str) -> Result<PastRun, CommandError> {
+        PastRun::read(&self.reader()?, id).map_err(unreadable)
+    }
+
     /// The file.
     pub(crate) fn path(&self) -> &PathBuf {
         &self.store
@@ -57,6 +63,11 @@ impl MaybeStoreArgs {
         let store = self.store.as_ref();
         store.map(|path| Store::open(path, Options::default())).transpose().map_err(failed)
     }
+}
+
+/// A task of a recorded run.
+pub(crate) fn find_task(run: &mut PastRun, id: &str) -> Result<TaskStatus, CommandError> {
+    run.task(id).map_err(|error| CommandError::invalid(error.to_string()))
 }
 
 /// A document as the store keeps it.

@@ -5,8 +5,17 @@ use std::time::Duration;
 
 /// A moment in milliseconds since the epoch, as RFC 3339 in UTC.
 pub(crate) fn moment(millis: i64) -> String {
+    spell(millis, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// The same with milliseconds.
+pub(crate) fn exact(millis: i64) -> String {
+    spell(millis, "%Y-%m-%dT%H:%M:%S%.3fZ")
+}
+
+fn spell(millis: i64, format: &str) -> String {
     match jiff::Timestamp::from_millisecond(millis) {
-        Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Ok(at) => at.strftime(format).to_string(),
         Err(_) => millis.to_string(),
     }
 }
@@ -57,5 +66,6 @@ mod tests {
     #[test]
     fn moments_are_in_utc() {
         assert_eq!(moment(1_800_000_000_000), "2027-01-15T08:00:00Z");
+        assert_eq!(exact(1_800_000_000_042), "2027-01-15T08:00:00.042Z");
     }
 }

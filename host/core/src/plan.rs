@@ -321,6 +321,12 @@ impl Plan {
         &self.agents[agent.0 as usize]
     }
 
+    /// The tasks that nobody waits for, whose results are the run's.
+    pub fn last_tasks(&self) -> impl Iterator<Item = &Task> {
+        let is_last = |task: &TaskIx| self.graph.dependents(*task).next().is_none();
+        self.graph.tasks().filter(is_last).map(|task| self.task(task))
+    }
+
     /// Every transformer the plan uses, on tasks and on edges.
     pub fn transformers(&self) -> impl Iterator<Item = &TransformerUse> {
         self.tasks.iter().flat_map(|task| {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use consort_core::problem::{Problem, nearest};
-use consort_core::scheduler::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -273,15 +272,5 @@ impl ControlError {
     pub(crate) fn unknown<'a>(task: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let near = nearest(task, known).map(Into::into);
         Self::UnknownTask { task: task.to_owned(), near }
-    }
-}
-
-/// A status as JSON spells it.
-pub(crate) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::Skipped => "skipped",
-        Status::Cancelled => "cancelled",
     }
 }

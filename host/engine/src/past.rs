@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use consort_core::graph::TaskIx;
+use consort_core::plan::Plan;
 use consort_core::template::Shared;
 use consort_plugin_host::Payload;
 use consort_store::{Reader, RunRow};
@@ -130,12 +131,9 @@ impl PastRun {
         Ok(self.conductor.record(task).result.clone())
     }
 
-    /// The ids of tasks whose results nobody else works on: what the run is for.
-    pub fn last_tasks(&self) -> Vec<Arc<str>> {
-        let plan = self.conductor.plan();
-        let tasks = (0..plan.tasks.len() as u32).map(TaskIx);
-        let last = tasks.filter(|task| plan.graph.dependents(*task).next().is_none());
-        last.map(|task| plan.task(task).id.clone()).collect()
+    /// What was, or is, carried out.
+    pub fn plan(&self) -> &Plan {
+        self.conductor.plan()
     }
 
     /// How far it is.

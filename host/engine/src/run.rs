@@ -52,7 +52,7 @@ use crate::control::{Command, RunControl, Target, nobody};
 use crate::draft::Drafting;
 use crate::error::TaskError;
 use crate::journal::{Input, Journal};
-use crate::message::{Mail, Message};
+use crate::message::{LogLine, Mail, Message};
 use crate::nodes::Nodes;
 use crate::policy::{Names, Policy};
 use crate::record::Record;
@@ -345,11 +345,11 @@ impl Conductor {
         self.postman = self.journal.is_some().then(postman);
         while self.ended.is_none() {
             self.listen(&stop).await;
-            let inputs = std::mem::take(&mut self.inputs);
             let now = self.clock.now();
-            if let Some(journal) = &mut self.journal {
-                journal.append(now, &inputs).await?;
-            }
+            let inputs = match &mut self.journal {
+                Some(journal) => journal.append(now, &mut self.inputs).await?,
+                None => std::mem::take(&mut self.inputs),
+            };
             self.apply(now, inputs);
         }
         self.end().await
@@ -432,6 +432,11 @@ impl Conductor {
     /// Of what plugins log for a task, the first part is recorded.
     fn is_worth_keeping(&mut self, message: &Message) -> bool {
         let Message::Logged(line) = message else { return true };
+        self.count_log(line)
+    }
+
+    /// Whether there was room for a line among those that are recorded.
+    fn count_log(&mut self, line: &LogLine) -> bool {
         let logged = self.logged.entry(line.task.clone()).or_default();
         *logged += line.message.len() + 1;
         *logged <= MAX_LOGGED
@@ -529,8 +534,17 @@ impl Conductor {
             Action::Held { key, conflicts } => self.not_added(key, true, &conflicts),
             Action::Rejected { key, conflicts } => self.not_added(key, false, &conflicts),
             Action::Finished { task, status, reason } => self.finish(task, status, reason),
-            Action::RunEnded { status, reason } => self.ended = Some((status, reason)),
+            Action::RunEnded { status, reason } => {
+                self.ended = Some((status, reason));
+                self.announce_end(status);
+            }
         }
+    }
+
+    /// Tells whoever watches that it is over.
+    fn announce_end(&self, status: Status) {
+        let elapsed = Duration::from_millis(self.elapsed());
+        self.stage.tell(&RunEvent::RunFinished { status, elapsed });
     }
 
     fn ask_policy(&mut self, tasks: &[TaskIx]) {

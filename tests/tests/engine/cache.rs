@@ -73,19 +73,8 @@ async fn failures_are_not_kept_and_whoever_waited_does_the_work() {
 /// who does the work could not go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_for_an_equal_task_holds_no_slot() {
-    let engine = Engine::new(Setup {
-        config: HostConfig::parse("default_agent: scripted\nconcurrency: 1", Format::Yaml)
-            .expect("a configuration"),
-        embedded: &PLUGINS,
-        ..Setup::default()
-    })
-    .expect("an engine");
     let text = "[{task_id: a, description: poll 3, cache: {}}, {task_id: b, description: poll 3, cache: {}}]";
-    let run = engine.prepare(plan(text).unwrap(), "priority").await.expect("plugins");
-    let report = run
-        .execute(Map::new(), Arc::new(Nobody), CancellationToken::new())
-        .await
-        .expect("a run in memory ends");
+    let report = run_on(engine("concurrency: 1"), text).await;
     assert_eq!(report.metrics.tasks["succeeded"], 2);
     assert_eq!(report.metrics.cached, 1);
 }

@@ -96,3 +96,23 @@ agents: {other: {adapter: scripted}}
     assert_eq!(task.usage.as_ref().unwrap().input_tokens, Some(120));
     assert_eq!(report.reason.unwrap().kind, "budget");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_results_of_a_run_are_bounded_together() {
+    let text = "x".repeat(600);
+    let workflow = format!(
+        "
+on_failure: continue
+tasks:
+  - {{task_id: a, description: {text}}}
+  - {{task_id: b, description: {text}, depends_on: [a], retry_policy: {{max_attempts: 3}}}}
+  - {{task_id: c, description: short, depends_on: [b]}}
+"
+    );
+    let report = run_on(engine("results: 1000"), &workflow).await;
+    let ends: Vec<_> = report.tasks.iter().map(|task| (task.status, task.attempts)).collect();
+    assert_eq!(ends, [(Status::Succeeded, 1), (Status::Failed, 1), (Status::Succeeded, 1)]);
+    let error = report.task("b").unwrap().error.as_ref().unwrap();
+    assert_eq!(error.kind, "results");
+    assert!(error.message.contains("more than 1000 bytes"), "{}", error.message);
+}

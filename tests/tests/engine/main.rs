@@ -38,17 +38,20 @@ static PLUGINS: LazyLock<Vec<EmbeddedPlugin>> = LazyLock::new(|| {
 });
 
 /// One engine for all tests of this file: compiling is done once.
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let config = "default_agent: scripted\nconcurrency: 64\n";
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine("concurrency: 64"));
+
+/// An engine that says this in its configuration.
+fn engine(config: &str) -> Engine {
+    let config = format!("default_agent: scripted\n{config}\n");
     Engine::new(Setup {
-        config: HostConfig::parse(config, Format::Yaml).expect("a configuration"),
+        config: HostConfig::parse(&config, Format::Yaml).expect("a configuration"),
         embedded: &PLUGINS,
         operator: Operator::Workflow,
         secrets: [("KEY".to_owned(), Secret::new("s3cret").expect("a secret"))].into(),
         ..Setup::default()
     })
     .expect("an engine")
-});
+}
 
 fn plan(text: &str) -> Result<Plan, Vec<Problem>> {
     parse(text, Format::Yaml).and_then(|document| compile(document, ENGINE.known(), now()))
@@ -59,8 +62,15 @@ async fn run(text: &str) -> Report {
 }
 
 async fn watch(text: &str, watcher: Arc<dyn Watcher>, stop: CancellationToken) -> Report {
-    let run = ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins");
+    let run = prepared(text).await;
     run.execute(Map::new(), watcher, stop).await.expect("a run in memory ends")
+}
+
+/// Carries a run out on an engine of its own.
+async fn run_on(engine: Engine, text: &str) -> Report {
+    let run = engine.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins");
+    let stop = CancellationToken::new();
+    run.execute(Map::new(), Arc::new(Nobody), stop).await.expect("a run in memory ends")
 }
 
 async fn prepared(text: &str) -> Run {

@@ -1,12 +1,13 @@
 //! `consort answer`: answers a question of a recorded run.
 
 use clap::Args;
-use consort_engine::{PastRun, Request};
+use consort_engine::Request;
 use serde_json::Value;
 
+use crate::approvals::misfit;
 use crate::error::{CommandError, Exit};
 use crate::requests::post;
-use crate::store::{StoreArgs, unreadable};
+use crate::store::{StoreArgs, find_task};
 
 /// Answer a question of a recorded run
 #[derive(Debug, Args)]
@@ -38,8 +39,8 @@ pub(crate) struct AnswerArgs {
 
 /// Carries the command out.
 pub(crate) fn answer(args: &AnswerArgs) -> Result<Exit, CommandError> {
-    let mut run = PastRun::read(&args.store.reader()?, &args.run).map_err(unreadable)?;
-    let task = run.task(&args.task).map_err(|error| CommandError::invalid(error.to_string()))?;
+    let mut run = args.store.run(&args.run)?;
+    let task = find_task(&mut run, &args.task)?;
     let Some(question) = &task.question else {
         let message = format!("task '{}' asks nothing: it is {}", args.task, task.state);
         return Err(CommandError::invalid(message)
@@ -54,9 +55,6 @@ pub(crate) fn answer(args: &AnswerArgs) -> Result<Exit, CommandError> {
         }
         Err(_) => Value::String(args.answer.clone()),
     };
-    question.check(&answer).map_err(|reasons| {
-        let message = format!("the answer to '{}' does not fit: {}", args.task, reasons.join("; "));
-        CommandError::invalid(message)
-    })?;
+    question.check(&answer).map_err(|reasons| misfit(&args.task, &reasons))?;
     post(&args.store, &run, &Request::Answer { task: args.task.clone(), answer })
 }

@@ -1,11 +1,11 @@
 //! `consort cancel`: stops a recorded run, or one task of it.
 
 use clap::Args;
-use consort_engine::{PastRun, Request};
+use consort_engine::Request;
 
 use crate::error::{CommandError, Exit};
 use crate::requests::post;
-use crate::store::{StoreArgs, unreadable};
+use crate::store::{StoreArgs, find_task};
 
 /// Stop a recorded run, or one task of it
 #[derive(Debug, Args)]
@@ -37,11 +37,11 @@ pub(crate) struct CancelArgs {
 
 /// Carries the command out.
 pub(crate) fn cancel(args: &CancelArgs) -> Result<Exit, CommandError> {
-    let mut run = PastRun::read(&args.store.reader()?, &args.run).map_err(unreadable)?;
+    let mut run = args.store.run(&args.run)?;
     let request = match &args.task {
         None => Request::CancelRun,
         Some(task) => {
-            run.task(task).map_err(|error| CommandError::invalid(error.to_string()))?;
+            find_task(&mut run, task)?;
             let task = task.clone();
             match args.subtree {
                 true => Request::CancelSubtree { task },

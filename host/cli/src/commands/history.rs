@@ -8,10 +8,10 @@ use consort_engine::{PastRun, RunEvent, Watcher};
 use serde_json::{Value, json};
 
 use crate::error::{CommandError, Exit};
-use crate::store::{StoreArgs, unreadable};
+use crate::store::{StoreArgs, find_task, unreadable};
 use crate::terminal::{harmless, print};
 use crate::watch::say;
-use crate::when::moment;
+use crate::when::exact;
 
 /// Show what happened in a recorded run, or to one task of it
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<Exit, CommandError> {
     let reader = args.store.reader()?;
     let mut run = PastRun::follow(&reader, &args.run, scribe.clone()).map_err(unreadable)?;
     if let Some(task) = &args.task {
-        run.task(task).map_err(|error| CommandError::invalid(error.to_string()))?;
+        find_task(&mut run, task)?;
     }
     let lines = std::mem::take(&mut *scribe.lines.lock().unwrap_or_else(PoisonError::into_inner));
     print(&lines)?;
@@ -76,24 +76,16 @@ impl Watcher for Scribe {
         let line = if self.json {
             let mut line = json!(event);
             if let Value::Object(fields) = &mut line {
-                fields.shift_insert(0, "at".to_owned(), json!(moment_exact(at)));
+                fields.shift_insert(0, "at".to_owned(), json!(exact(at)));
             }
             Some(line.to_string())
         } else {
-            say(event, true).map(|line| format!("{} {}", moment_exact(at), harmless(&line)))
+            say(event, true).map(|line| format!("{} {}", exact(at), harmless(&line)))
         };
         if let Some(line) = line {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.push_str(&line);
             lines.push('\n');
         }
-    }
-}
-
-/// With milliseconds.
-fn moment_exact(millis: i64) -> String {
-    match jiff::Timestamp::from_millisecond(millis) {
-        Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        Err(_) => moment(millis),
     }
 }

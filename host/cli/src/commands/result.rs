@@ -9,7 +9,7 @@ use consort_store::RunStatus;
 
 use crate::error::{CommandError, Exit};
 use crate::outcome;
-use crate::store::{StoreArgs, unreadable};
+use crate::store::StoreArgs;
 use crate::terminal::print;
 
 /// Print the results of a recorded run
@@ -38,11 +38,11 @@ pub(crate) struct ResultArgs {
 
 /// Carries the command out.
 pub(crate) fn result(args: &ResultArgs) -> Result<Exit, CommandError> {
-    let mut run = PastRun::read(&args.store.reader()?, &args.run).map_err(unreadable)?;
+    let mut run = args.store.run(&args.run)?;
     if let Some(task) = &args.task {
         return of_task(&mut run, task);
     }
-    let (id, last) = (run.row().id.clone(), run.last_tasks().into_iter().collect());
+    let (id, last) = (run.row().id.clone(), outcome::last_tasks(run.plan()));
     let ongoing = run.row().status == RunStatus::Running;
     let Some(report) = run.into_report().filter(|_| !ongoing) else {
         return Err(CommandError::failed(format!("run {id} is not over")).hint(format!(

@@ -6,7 +6,7 @@ use consort_engine::control::TaskStatus;
 use serde_json::json;
 
 use crate::error::{CommandError, Exit};
-use crate::store::{StoreArgs, unreadable};
+use crate::store::{StoreArgs, find_task};
 use crate::table::Table;
 use crate::terminal::{harmless, one_line, print};
 use crate::watch::seconds;
@@ -42,11 +42,11 @@ pub(crate) struct StatusArgs {
 
 /// Carries the command out.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
-    let mut run = PastRun::read(&args.store.reader()?, &args.run).map_err(unreadable)?;
+    let mut run = args.store.run(&args.run)?;
     let tasks = match &args.task {
         None => run.tasks(),
         Some(task) => {
-            vec![run.task(task).map_err(|error| CommandError::invalid(error.to_string()))?]
+            vec![find_task(&mut run, task)?]
         }
     };
     if args.json {

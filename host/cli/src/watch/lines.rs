@@ -7,6 +7,7 @@ use consort_engine::{RunEvent, Watcher};
 
 use super::words::say;
 use crate::terminal::{harmless, tell};
+use crate::when::exact;
 
 /// Faults of the policy that are told; it is asked thousands of times.
 const MOST_FAULTS: u32 = 5;
@@ -32,8 +33,7 @@ impl Watcher for Lines {
             return;
         }
         if let Some(line) = say(event, self.verbose) {
-            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-            tell(&format!("{now} {}", harmless(&line)));
+            tell(&format!("{} {}", exact(consort_engine::now()), harmless(&line)));
         }
     }
 }

@@ -17,7 +17,7 @@ use consort_engine::watch::Nobody;
 use bars::Bars;
 use lines::Lines;
 
-pub(crate) use words::{say, seconds, status_name};
+pub(crate) use words::{say, seconds};
 
 /// How much is shown while a run goes on.
 #[derive(Debug, Clone, Copy)]

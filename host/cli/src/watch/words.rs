@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use consort_core::scheduler::Status;
 use consort_engine::RunEvent;
 use consort_plugin_host::Level;
+
+use crate::when::moment;
 
 /// Says what happened in one line, or nothing if it is not worth one. With
 /// `verbose` it says what plugins say, too.
@@ -41,8 +42,7 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         }
         RunEvent::FannedOut { task, items } => format!("{task} is done for {items} items"),
         RunEvent::Asked { task, question, until } => {
-            let until = until.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-            let until = until.map(|at| format!(" (until {})", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+            let until = until.map(|at| format!(" (until {})", moment(at)));
             format!("{task} asks{}: {}", until.unwrap_or_default(), question.prompt)
         }
         RunEvent::Answered { task, accepted } => {
@@ -61,10 +61,10 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         RunEvent::Resumed => "the run goes on".to_owned(),
         RunEvent::TaskFinished { task, status, error, elapsed } => {
             let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
-            format!("{task} {} after {}{why}", status_name(*status), seconds(*elapsed))
+            format!("{task} {} after {}{why}", status.as_str(), seconds(*elapsed))
         }
         RunEvent::RunFinished { status, elapsed } => {
-            format!("run {} after {}", status_name(*status), seconds(*elapsed))
+            format!("run {} after {}", status.as_str(), seconds(*elapsed))
         }
     })
 }
@@ -76,16 +76,6 @@ fn name(level: Level) -> &'static str {
         Level::Info => "info",
         Level::Warn => "warning",
         Level::Error => "error",
-    }
-}
-
-/// A status as JSON spells it.
-pub(crate) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::Skipped => "skipped",
-        Status::Cancelled => "cancelled",
     }
 }
 

@@ -1,8 +1,8 @@
 //! Runs that are recorded: `run --store`, `list`, `status`, `history`, `result`,
 //! `answer`, `cancel`, `resume`, `backup`, `gc`.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, Stdio};
 
 use serde_json::json as value;
 
@@ -24,8 +24,42 @@ fn recorded(name: &str, workflow: &str, more: &[&str]) -> (String, String, Ran) 
     let store = dir.join("runs.db").display().to_string();
     let file = file.display().to_string();
     let ran = consort(&[&["run", &file, "--store", &store, "--quiet"], more].concat());
-    let runs = json(&consort(&["list", "--store", &store, "--json"]).out);
-    (store, runs[0]["id"].as_str().unwrap_or_default().to_owned(), ran)
+    let id = only_run(&store);
+    (store, id, ran)
+}
+
+/// A run of [`REVIEWED`] in a store of its own, as far as its question, and what
+/// it says.
+fn asking(name: &str) -> (String, Child, Lines<BufReader<ChildStderr>>) {
+    let dir = scratch(name);
+    let store = dir.join("runs.db").display().to_string();
+    let file = dir.join("flow.yaml");
+    std::fs::write(&file, REVIEWED).expect("the file can be written");
+    let file = file.display().to_string();
+    let mut run = command(&["run", &file, "--store", &store])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(run.stderr.take().expect("it is piped")).lines();
+    let asked = lines.by_ref().map_while(Result::ok).any(|line| line.contains("review asks"));
+    assert!(asked, "nobody is asked");
+    (store, run, lines)
+}
+
+/// The id of the only run of a store.
+fn only_run(store: &str) -> String {
+    let runs = json(&consort(&["list", "--store", store, "--json"]).out);
+    runs[0]["id"].as_str().expect("a run").to_owned()
+}
+
+/// A store and its run, whose process died while it asked.
+fn killed_while_it_asks(name: &str) -> (String, String) {
+    let (store, mut run, _lines) = asking(name);
+    run.kill().expect("it runs");
+    run.wait().expect("it is dead");
+    let id = only_run(&store);
+    (store, id)
 }
 
 #[test]
@@ -35,6 +69,12 @@ fn what_is_recorded_can_be_read_in_every_way() {
     assert_eq!((ran.code, ran.out.as_str()), (0, "hello\n"), "{}", ran.err);
     let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
     assert!(on(&["list"]).out.contains(&format!("{id}  succeeded  1")));
+    for (filter, count) in
+        [(["--status", "failed"], 0), (["--limit", "0"], 0), (["--limit", "1"], 1)]
+    {
+        let runs = json(&on(&[&["list", "--json"], &filter[..]].concat()).out);
+        assert_eq!(runs.as_array().map(Vec::len), Some(count), "{filter:?}");
+    }
     let status = json(&on(&["status", &id[..13], "--json"]).out);
     assert_eq!(status["progress"]["share"], 1.0);
     assert_eq!(status["tasks"][0]["state"], "succeeded");
@@ -55,22 +95,9 @@ fn what_is_recorded_can_be_read_in_every_way() {
 
 #[test]
 fn a_question_is_answered_from_another_process_and_the_run_goes_on() {
-    let dir = scratch("store-answer");
-    let store = dir.join("runs.db").display().to_string();
-    let file = dir.join("flow.yaml");
-    std::fs::write(&file, REVIEWED).expect("the file can be written");
-    let file = file.display().to_string();
-    let mut run = command(&["run", &file, "--store", &store])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let mut lines = BufReader::new(run.stderr.take().expect("it is piped")).lines();
-    let asked = lines.by_ref().map_while(Result::ok).any(|line| line.contains("review asks"));
-    assert!(asked, "nobody is asked");
+    let (store, run, lines) = asking("store-answer");
     let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
-    let runs = json(&on(&["list", "--json"]).out);
-    let id = runs[0]["id"].as_str().expect("a run").to_owned();
+    let id = only_run(&store);
     assert!(on(&["status", &id]).out.contains("Is it good?"));
     assert!(on(&["answer", &id, "write", "true"]).err.contains("asks nothing"));
     assert!(on(&["answer", &id, "review", "3"]).err.contains("does not fit"));
@@ -86,22 +113,8 @@ fn a_question_is_answered_from_another_process_and_the_run_goes_on() {
 
 #[test]
 fn a_run_that_was_killed_is_resumed_and_takes_up_what_came_meanwhile() {
-    let dir = scratch("store-resume");
-    let store = dir.join("runs.db").display().to_string();
-    let file = dir.join("flow.yaml");
-    std::fs::write(&file, REVIEWED).expect("the file can be written");
-    let file = file.display().to_string();
-    let mut run = command(&["run", &file, "--store", &store])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let mut lines = BufReader::new(run.stderr.take().expect("it is piped")).lines();
-    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("review asks")));
-    run.kill().expect("it runs");
-    run.wait().expect("it is dead");
+    let (store, id) = killed_while_it_asks("store-resume");
     let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
-    let id = json(&on(&["list", "--json"]).out)[0]["id"].as_str().expect("a run").to_owned();
     let answer = on(&["answer", &id, "review", "{\"approved\": true}"]);
     assert!(answer.err.contains("'consort resume"), "{}", answer.err);
     let resumed = on(&["resume", &id, "--json"]);
@@ -110,8 +123,23 @@ fn a_run_that_was_killed_is_resumed_and_takes_up_what_came_meanwhile() {
     assert_eq!(report["run_id"], id.as_str());
     assert_eq!(report["tasks"]["write"]["attempts"], 1);
     assert_eq!(report["tasks"]["publish"]["status"], "succeeded");
-    // A run of its own can be cancelled before anybody resumes it, too.
+    // It is over.
     assert_eq!(on(&["cancel", &id]).code, 2);
+}
+
+#[test]
+fn a_subtree_is_cancelled_when_its_run_is_resumed() {
+    let (store, id) = killed_while_it_asks("store-cancel");
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    assert!(on(&["cancel", &id, "reveiw"]).err.contains("did you mean 'review'?"));
+    assert_eq!(on(&["cancel", &id, "review", "--subtree"]).code, 0);
+    let resumed = on(&["resume", &id, "--json"]);
+    let tasks = &json(&resumed.out)["tasks"];
+    let status = |task: &str| tasks[task]["status"].clone();
+    assert_eq!(
+        [status("write"), status("review"), status("publish")],
+        ["succeeded", "cancelled", "cancelled"]
+    );
 }
 
 #[test]
@@ -121,8 +149,13 @@ fn a_store_is_copied_and_cleaned() {
     let copied = consort(&["backup", &copy, "--store", &store]);
     assert_eq!(copied.code, 0, "{}", copied.err);
     assert_eq!(consort(&["backup", &copy, "--store", &store]).code, 2);
-    let gc = consort(&["gc", "--older-than", "0s", "--store", &store, "--json"]);
-    assert_eq!(json(&gc.out)["runs"], 1, "{}", gc.err);
+    let gc = |more: &[&str]| {
+        let ran = consort(&[&["gc", "--store", &store, "--json", "--older-than"], more].concat());
+        json(&ran.out)["runs"].clone()
+    };
+    assert_eq!((gc(&["1d"]), gc(&["0s", "--dry-run"])), (value!(0), value!(1)));
+    assert_eq!(consort(&["status", &id, "--store", &store]).code, 0);
+    assert_eq!(gc(&["0s"]), 1);
     assert_eq!(consort(&["status", &id, "--store", &store]).code, 2);
     assert_eq!(consort(&["status", &id, "--store", &copy]).code, 0);
     let wrong = consort(&["gc", "--older-than", "soon", "--store", &store]);
@@ -136,4 +169,29 @@ fn a_store_that_is_not_there_is_said_with_a_remedy() {
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
         assert!(ran.err.contains("CONSORT_STORE"), "{args:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn results_and_inputs_may_be_large_and_many() {
+    let dir = scratch("store-large");
+    let (result, input) = (dir.join("result.txt"), dir.join("input.txt"));
+    std::fs::write(&result, "x".repeat(60_000)).expect("the file can be written");
+    std::fs::write(&input, "y".repeat(20 << 20)).expect("the file can be written");
+    let set = |key: &str, file: &std::path::Path| format!("{key}=@{}", file.display());
+    let (result, input) = (set("result", &result), set("input", &input));
+    // More at once than one entry of the journal holds, and an input that is
+    // larger than any.
+    let tasks: Vec<_> = (0..400)
+        .map(|n| value!({"task_id": format!("t{n}"), "agent": "echo", "description": "{{ inputs.result }}"}))
+        .chain([value!({"task_id": "length", "agent": "echo", "description": "{{ inputs.input | length }}"})])
+        .collect();
+    let (store, id, ran) = recorded(
+        "store-large-run",
+        &value!(tasks).to_string(),
+        &["--set", &result, "--set", &input],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let of = |task: &str| consort(&["result", &id, task, "--store", &store]).out;
+    assert_eq!(of("length"), "20971520\n");
+    assert_eq!(of("t399").len(), 60_001);
 }

@@ -185,6 +185,18 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// As JSON spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Why a task is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

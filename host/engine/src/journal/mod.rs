@@ -2,6 +2,7 @@
 //! consequences.
 //!
 //! * `input`: what is recorded.
+//! * `page`: an entry in the making.
 //! * `wire`: how it is written down.
 //! * `post`: what is asked of a run from another process.
 //!
@@ -9,6 +10,7 @@
 //! at which one is recorded and the other is not.
 
 mod input;
+mod page;
 mod post;
 mod wire;
 
@@ -35,6 +37,7 @@ use crate::decide::Verdict;
 use crate::draft::Drafting;
 use crate::job::{Fan, Given};
 use crate::message::Message;
+use page::Page;
 use wire::{
     Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
     WireSpawn, WireSubmitted, WireVerdict,
@@ -103,17 +106,33 @@ impl Journal {
         Ok(Self { run, budgeted, inbox })
     }
 
-    /// Records what happened in one step. What must not be lost is on disk when
-    /// the future resolves.
-    pub(crate) fn append(
+    /// Records what happened in one step: as many of the inputs that wait, from
+    /// the first on, as one entry holds. They are given back when what must not
+    /// be lost of them is on disk; the others go on waiting.
+    pub(crate) async fn append(
         &mut self,
         now: i64,
-        inputs: &[Input],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        let mut durabilities = inputs.iter().map(|input| input.durability(self.budgeted));
-        let synced = durabilities.any(|durability| durability == Durability::Synced);
-        let durability = if synced { Durability::Synced } else { Durability::Lazy };
-        self.run.append(entry(now, inputs), durability)
+        waiting: &mut Vec<Input>,
+    ) -> Result<Vec<Input>, StoreError> {
+        let mut page = Page::new();
+        let mut durability = Durability::Lazy;
+        let mut count = 0;
+        for input in &*waiting {
+            if page.is_full() {
+                break;
+            }
+            count += 1;
+            if let Some(wire) = wire(input, page.blobs()) {
+                page.add(&wire);
+            }
+            if input.durability(self.budgeted) == Durability::Synced {
+                durability = Durability::Synced;
+            }
+        }
+        let others = waiting.split_off(count);
+        let recorded = std::mem::replace(waiting, others);
+        self.run.append(page.into_entry(now), durability).await?;
+        Ok(recorded)
     }
 
     /// Records that the run is over.
@@ -124,9 +143,11 @@ impl Journal {
 
 /// The first entry of a journal.
 pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
-    let mut blobs = Vec::new();
-    let wire = Wire::Submitted(Box::new(WireSubmitted {
-        document: WirePayload::new(&Payload::Text(submitted.document.clone()), &mut blobs),
+    let mut page = Page::new();
+    let document = Payload::Text(submitted.document.clone());
+    let document = WirePayload::new(&document, page.blobs());
+    page.add(&Wire::Submitted(Box::new(WireSubmitted {
+        document,
         format: submitted.format,
         name: submitted.name.clone(),
         known: submitted.known.clone(),
@@ -134,19 +155,8 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         slots: submitted.slots,
         inputs: submitted.inputs.clone(),
         answers: submitted.answers.clone(),
-    }));
-    write(now, &[wire], blobs)
-}
-
-fn entry(now: i64, inputs: &[Input]) -> Entry {
-    let mut blobs = Vec::new();
-    let wires: Vec<Wire> = inputs.iter().filter_map(|input| wire(input, &mut blobs)).collect();
-    write(now, &wires, blobs)
-}
-
-fn write(at: i64, wires: &[Wire], blobs: Vec<Blob>) -> Entry {
-    let body = serde_json::to_vec(wires).expect("all keys are strings, and nothing else can fail");
-    Entry { at, version: wire::VERSION, body, blobs }
+    })));
+    page.into_entry(now)
 }
 
 fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
@@ -298,7 +308,7 @@ impl Reading<'_> {
             let run = self.run.to_owned();
             return Err(JournalError::Newer { run, seq, version: entry.version });
         }
-        serde_json::from_slice(&entry.body).map_err(|error| self.broken(seq, error))
+        page::read(&entry.body, self.fetch).or_else(|error| self.read(seq, Err(error)))
     }
 
     pub(crate) fn broken(&self, seq: u64, reason: impl ToString) -> JournalError {
@@ -315,6 +325,7 @@ impl Reading<'_> {
     fn input(&self, seq: u64, wire: Wire, drafting: &Drafting) -> Result<Input, JournalError> {
         Ok(match wire {
             Wire::Submitted(_) => return Err(self.broken(seq, "a run is submitted once")),
+            Wire::Apart(_) => return Err(self.broken(seq, "only a whole entry is kept apart")),
             Wire::Recovered => Input::Recovered,
             Wire::Posted { post, command } => match self.input(seq, *command, drafting)? {
                 Input::Command(command) => Input::Posted { post, command },

@@ -34,10 +34,6 @@ pub enum Request {
         /// The task.
         task: String,
     },
-    /// Start nothing from now on.
-    Pause,
-    /// End a pause.
-    Unpause,
 }
 
 impl Request {
@@ -60,8 +56,6 @@ impl Request {
             Self::CancelRun => cancel(Target::Run),
             Self::CancelTask { task } => cancel(Target::Task(task)),
             Self::CancelSubtree { task } => cancel(Target::Subtree(task)),
-            Self::Pause => Command::Pause { paused: true, reply: nobody() },
-            Self::Unpause => Command::Pause { paused: false, reply: nobody() },
         }
     }
 }

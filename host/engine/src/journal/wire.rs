@@ -85,6 +85,9 @@ pub(super) enum Wire {
     Add {
         tasks: Value,
     },
+    /// All of the entry, which is too large for a body: a list like this one,
+    /// stored apart.
+    Apart(Hash),
     /// A command from the inbox.
     Posted {
         post: i64,
@@ -229,6 +232,8 @@ pub(super) enum Unreadable {
     NotText(Hash),
     #[error("a payload is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
 /// Gives back what was stored apart.

@@ -4,7 +4,7 @@ use consort_core::graph::TaskIx;
 use consort_core::scheduler::{Event, Park, Scope, State};
 
 use super::Conductor;
-use crate::control::{Command, ControlError, Target, TaskStatus, status_name};
+use crate::control::{Command, ControlError, Target, TaskStatus};
 use crate::journal::Input;
 use crate::watch::RunEvent;
 
@@ -98,7 +98,7 @@ impl Conductor {
             State::Parked(Park::Backoff | Park::Remote) => "waiting",
             State::Parked(Park::Person) => "asking",
             State::Parked(Park::Items) => "fanned-out",
-            State::Finished(status) => status_name(status),
+            State::Finished(status) => status.as_str(),
         }
     }
 }

@@ -261,9 +261,10 @@ impl Conductor {
             tasks: self.records.len(),
             finished: self.records.iter().filter(|record| record.status.is_some()).count(),
         });
-        if self.ended.is_some() {
+        if let Some((status, _)) = self.ended {
             // Nothing is left to happen, but agents may not have been told.
             self.cancel_remotes_again();
+            self.announce_end(status);
         }
         Ok(())
     }

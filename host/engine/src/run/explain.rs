@@ -7,7 +7,6 @@ use consort_core::plan::Deadline;
 use consort_core::scheduler::{Reason, RunReason, Status, Stop, Timeout, moment};
 
 use super::Conductor;
-use crate::control::status_name;
 use crate::error::TaskError;
 use crate::report::RunError;
 
@@ -120,7 +119,7 @@ impl Conductor {
                 return earlier;
             }
             Reason::Attempts | Reason::Undecidable | Reason::Refused => {
-                TaskError::new("host", format!("it {} without an error", status_name(status)))
+                TaskError::new("host", format!("it {} without an error", status.as_str()))
             }
             Reason::Timeout(timeout) => {
                 let error = self.timeout_error(task, timeout);

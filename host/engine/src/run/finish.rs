@@ -10,7 +10,6 @@ use consort_core::scheduler::{Reason, RunReason, Status};
 use consort_plugin_host::Payload;
 
 use super::Conductor;
-use crate::control::status_name;
 use crate::job::TaskRef;
 use crate::policy::Policy;
 use crate::record::Record;
@@ -108,8 +107,6 @@ impl Conductor {
 
     pub(super) fn report(mut self, status: Status, reason: RunReason) -> Report {
         let millis = self.elapsed();
-        let elapsed = Duration::from_millis(millis);
-        self.stage.tell(&RunEvent::RunFinished { status, elapsed });
         let reason = self.run_error(reason);
         let mut records = std::mem::take(&mut self.records);
         let stage = self.stage.clone();
@@ -145,7 +142,7 @@ impl Conductor {
 
     fn task_report(&self, task: TaskIx, record: Record, metrics: &mut Metrics) -> TaskReport {
         let status = record.status.unwrap_or(Status::Cancelled);
-        *metrics.tasks.entry(status_name(status)).or_default() += 1;
+        *metrics.tasks.entry(status.as_str()).or_default() += 1;
         metrics.attempts += record.attempts;
         metrics.cached += u32::from(record.cached);
         let time = |at: Option<NonZeroI64>| {

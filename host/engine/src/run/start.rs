@@ -228,6 +228,7 @@ impl Conductor {
             Message::Logged(line) => {
                 // Whoever watches has heard it from the plugin.
                 if !self.live {
+                    self.count_log(&line);
                     self.stage.tell(&RunEvent::Log {
                         task: line.task.as_ref(),
                         plugin: &line.plugin,
