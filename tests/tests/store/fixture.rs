@@ -142,7 +142,7 @@ fn a_finished_run_of_version_1_is_read() {
     assert_eq!(count("added"), 1);
     assert_eq!(count("not_added"), 1);
     assert_eq!(count("task_finished"), status["tasks"].as_array().unwrap().len());
-    assert_eq!(count("run_finished"), 0, "{}", history.out);
+    assert_eq!(count("run_finished"), 1, "{}", history.out);
     assert!(count("log") > 0, "{}", history.out);
 }
 
