@@ -45,6 +45,7 @@ pub(crate) fn table(report: &Report) -> String {
             who(task),
             match task.agent {
                 Some(_) if task.cached => "cached".to_owned(),
+                Some(_) if task.reused => "reused".to_owned(),
                 Some(_) => task.attempts.to_string(),
                 None => String::new(),
             },

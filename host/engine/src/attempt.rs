@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use consort_core::graph::TaskIx;
+use consort_core::plan::CacheRule;
 use consort_core::scheduler::Retry;
 use consort_plugin_host::{Invocation, Outcome, Payload, Pending, Progress, Step};
 use serde_json::Value;
@@ -16,12 +17,15 @@ use crate::error::{Failed, TaskError, never};
 use crate::job::{Given, Job, WorksOn, json};
 use crate::message::{Mail, Message, lost};
 use crate::question::Question;
+use crate::record::Source;
 use crate::report::UsageReport;
 use crate::watch::RunEvent;
 
 /// Bytes of a checkpoint, as the contract says.
 const MAX_CHECKPOINT: usize = 64 << 10;
-/// How long a task waits before it asks again for the result of an equal one.
+/// How long a task waits at least before it asks again for the result of an
+/// equal one; later a quarter of what it has waited already, so that one that
+/// waits for long asks seldom.
 const ASK_CACHE_AGAIN: Duration = Duration::from_millis(100);
 
 /// An attempt about to run.
@@ -49,14 +53,15 @@ pub(crate) struct Left {
     pub(crate) answer: Option<Payload>,
     /// Equal tasks wait for this one's result.
     pub(crate) lease: Option<Lease>,
+    /// How long it has waited for the result of an equal task.
+    pub(crate) waited: Duration,
 }
 
 /// How an attempt ended, when it was not stopped.
 pub(crate) enum AttemptEnd {
     Done {
         output: Payload,
-        /// It is the result of an equal task.
-        cached: bool,
+        source: Source,
         /// Tasks the agent wants added to the run.
         proposals: Vec<Proposal>,
     },
@@ -99,20 +104,21 @@ impl Attempt {
         let seat = self.seat.take();
         let given = self.job.given().await?;
         let invocation = self.invocation(&given)?;
-        let Left { checkpoint, answer, mut lease } = std::mem::take(&mut self.left);
+        let Left { checkpoint, answer, mut lease, waited } = std::mem::take(&mut self.left);
         let rule = self.job.task().settings.cache.as_ref();
         if let (None, Some(rule)) = (&checkpoint, rule) {
-            let ttl = rule.ttl.map(Duration::from_millis);
-            match self.job.stage.cache.claim(self.cache_key(&invocation, &given)?, ttl) {
+            let key = self.cache_key(&invocation, &given)?;
+            match self.job.stage.cache.claim(key, ttl(rule)).await {
                 Claim::Hit(output) => {
                     drop(seat);
-                    return self.finish(output, true, Vec::new()).await;
+                    return self.finish(output, Source::Cache, Vec::new()).await;
                 }
                 Claim::Lead(lead) => lease = Some(lead),
                 // Parked like work that goes on elsewhere: it holds no slot.
                 Claim::Busy => {
-                    let left = Left::default();
-                    return Ok(AttemptEnd::Pending { left, poll_after: ASK_CACHE_AGAIN });
+                    let poll_after = ASK_CACHE_AGAIN.max(waited / 4);
+                    let left = Left { waited: waited + poll_after, ..Left::default() };
+                    return Ok(AttemptEnd::Pending { left, poll_after });
                 }
             }
         }
@@ -138,7 +144,7 @@ impl Attempt {
                     let event = RunEvent::Progress { task: &self.job.id, update: &update };
                     self.job.stage.tell(&event);
                 }
-                let left = Left { checkpoint: Some(checkpoint), answer: None, lease };
+                let left = Left { checkpoint: Some(checkpoint), lease, ..Left::default() };
                 Ok(AttemptEnd::Pending { left, poll_after })
             }
             Step::NeedsInput(asked) => {
@@ -189,26 +195,27 @@ impl Attempt {
             self.mail.send(Message::Used { task: self.task, usage });
         }
         // A result that comes with new tasks is more than a result.
-        if let Some(lease) = lease.filter(|_| spawn.is_empty()) {
-            lease.fill(&output);
+        let rule = self.job.task().settings.cache.as_ref();
+        if let (Some(lease), Some(rule)) = (lease.filter(|_| spawn.is_empty()), rule) {
+            lease.fill(&output, ttl(rule)).await;
         }
         let drafting = &self.job.stage.drafting;
         let agent = &self.agent().name;
         let proposals = spawn.into_iter().map(|text| drafting.spawned(text, agent)).collect();
-        self.finish(output, false, proposals).await
+        self.finish(output, Source::Agent, proposals).await
     }
 
     /// Passes the agent's answer through the task's transformers.
     async fn finish(
         &self,
         output: Payload,
-        cached: bool,
+        source: Source,
         proposals: Vec<Proposal>,
     ) -> Result<AttemptEnd, Failed> {
         let task = self.job.task();
         let uses = &task.settings.transform;
         let output = self.job.transform(output, uses, (task, &self.job.id), false).await?;
-        Ok(AttemptEnd::Done { output, cached, proposals })
+        Ok(AttemptEnd::Done { output, source, proposals })
     }
 
     /// Tells the agent to stop what it does by itself.
@@ -287,6 +294,11 @@ impl Attempt {
         }
         Ok(parts.key())
     }
+}
+
+/// How old a result may be.
+fn ttl(rule: &CacheRule) -> Option<Duration> {
+    rule.ttl.map(Duration::from_millis)
 }
 
 fn payload(value: &Value) -> Payload {

@@ -1,6 +1,7 @@
 //! The *cache* keeps results of tasks that allow it, for equal tasks of any run
-//! of the same engine. It is in memory and of bounded size; what has not been
-//! used for the longest time goes first.
+//! of the same namespace: in memory, of bounded size, where what has not been
+//! used for the longest time goes first; and for a run that is recorded in its
+//! store as well, for runs to come.
 //!
 //! Of several equal tasks at once one does the work and *leads*; the others ask
 //! again later, and lead themselves if it failed.
@@ -8,20 +9,33 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use consort_plugin_host::Payload;
+use consort_store::{Hash, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Bytes of results that are kept.
+use crate::journal;
+
+/// Bytes of results that are kept in memory.
 const MAX_BYTES: usize = 64 << 20;
-/// Results that are kept.
+/// Results that are kept in memory.
 const MAX_ENTRIES: usize = 65_536;
 
 /// Results of tasks. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Cache(Arc<Mutex<Kept>>);
+pub(crate) struct Cache {
+    kept: Arc<Mutex<Kept>>,
+    shelf: Option<Shelf>,
+}
+
+/// Where results outlive the process.
+#[derive(Clone)]
+struct Shelf {
+    store: Store,
+    namespace: Arc<str>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -36,7 +50,8 @@ struct Kept {
 
 struct Entry {
     output: Payload,
-    stored: Instant,
+    /// Milliseconds since the epoch.
+    stored_at: i64,
     used: u64,
 }
 
@@ -57,21 +72,40 @@ pub(crate) struct Lease {
 }
 
 impl Cache {
+    /// The same, with results that outlive the process, shared by all whose
+    /// namespace is the same.
+    pub(crate) fn on(&self, store: Store, namespace: Arc<str>) -> Self {
+        Self { kept: self.kept.clone(), shelf: Some(Shelf { store, namespace }) }
+    }
+
     /// The result of a task of that key, no older than `ttl`.
-    pub(crate) fn claim(&self, key: Key, ttl: Option<Duration>) -> Claim {
-        let mut kept = self.lock();
-        if let Some(output) = kept.find(key, ttl) {
-            return Claim::Hit(output);
+    pub(crate) async fn claim(&self, key: Key, ttl: Option<Duration>) -> Claim {
+        let now = crate::now();
+        let oldest = ttl.map_or(i64::MIN, |ttl| {
+            now.saturating_sub(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+        });
+        {
+            let mut kept = self.lock();
+            if let Some(output) = kept.find(key, oldest) {
+                return Claim::Hit(output);
+            }
+            if !kept.led.insert(key) {
+                return Claim::Busy;
+            }
         }
-        if kept.led.insert(key) {
-            Claim::Lead(Lease { cache: self.clone(), key })
-        } else {
-            Claim::Busy
+        let lease = Lease { cache: self.clone(), key };
+        let Some(shelf) = &self.shelf else { return Claim::Lead(lease) };
+        match shelf.find(key, now).await {
+            Some((output, stored_at)) if stored_at >= oldest => {
+                self.lock().store(key, output.clone(), stored_at);
+                Claim::Hit(output)
+            }
+            _ => Claim::Lead(lease),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,10 +119,30 @@ impl fmt::Debug for Cache {
     }
 }
 
+impl Shelf {
+    /// A result and when it was stored. A store that has failed has none: what
+    /// the run records next says so.
+    async fn find(&self, key: Key, now: i64) -> Option<(Payload, i64)> {
+        let found = self.store.cache_get(&self.namespace, key.hash(), now).await.ok()??;
+        Some((journal::unpack(&found.body, &found.blobs)?, found.stored_at))
+    }
+
+    async fn store(&self, key: Key, output: &Payload, now: i64, ttl: Option<Duration>) {
+        let (body, blobs) = journal::pack(output);
+        let millis = |ttl: Duration| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        let expires = ttl.map(|ttl| now.saturating_add(millis(ttl)));
+        let put = self.store.cache_put(&self.namespace, key.hash(), body, blobs, now, expires);
+        if let Err(error) = put.await {
+            tracing::warn!(%error, "a result could not be kept for later runs");
+        }
+    }
+}
+
 impl Kept {
-    fn find(&mut self, key: Key, ttl: Option<Duration>) -> Option<Payload> {
+    /// A result that was stored at `oldest` or later.
+    fn find(&mut self, key: Key, oldest: i64) -> Option<Payload> {
         let entry = self.entries.get_mut(&key)?;
-        if ttl.is_some_and(|ttl| entry.stored.elapsed() > ttl) {
+        if entry.stored_at < oldest {
             return None;
         }
         self.uses.remove(&entry.used);
@@ -98,7 +152,7 @@ impl Kept {
         Some(entry.output.clone())
     }
 
-    fn store(&mut self, key: Key, output: Payload) {
+    fn store(&mut self, key: Key, output: Payload, stored_at: i64) {
         self.remove(key);
         let size = output.len();
         if size > MAX_BYTES {
@@ -112,7 +166,7 @@ impl Kept {
         self.next_use += 1;
         self.bytes += size;
         self.uses.insert(used, key);
-        self.entries.insert(key, Entry { output, stored: Instant::now(), used });
+        self.entries.insert(key, Entry { output, stored_at, used });
     }
 
     fn remove(&mut self, key: Key) {
@@ -124,9 +178,13 @@ impl Kept {
 }
 
 impl Lease {
-    /// Keeps the result for others.
-    pub(crate) fn fill(self, output: &Payload) {
-        self.cache.lock().store(self.key, output.clone());
+    /// Keeps the result for others; on disk for no longer than `ttl`.
+    pub(crate) async fn fill(self, output: &Payload, ttl: Option<Duration>) {
+        let now = crate::now();
+        self.cache.lock().store(self.key, output.clone(), now);
+        if let Some(shelf) = &self.cache.shelf {
+            shelf.store(self.key, output, now, ttl).await;
+        }
     }
 }
 
@@ -139,6 +197,12 @@ impl Drop for Lease {
 /// What makes tasks equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key([u8; 32]);
+
+impl Key {
+    fn hash(self) -> Hash {
+        Hash::of(&self.0)
+    }
+}
 
 /// A key in the making: every part with its length, so that no two lists of
 /// parts give the same key.
@@ -200,8 +264,10 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use consort_store::Options;
     use serde_json::json;
+
+    use super::*;
 
     fn key(text: &str) -> Key {
         let mut parts = Parts::new("test");
@@ -209,26 +275,41 @@ mod tests {
         parts.key()
     }
 
+    fn claim(cache: &Cache, text: &str, ttl: Option<Duration>) -> Claim {
+        futures::executor::block_on(cache.claim(key(text), ttl))
+    }
+
     fn lead(cache: &Cache, text: &str) -> Lease {
-        match cache.claim(key(text), None) {
+        match claim(cache, text, None) {
             Claim::Lead(lease) => lease,
             Claim::Hit(_) | Claim::Busy => panic!("nobody else is there"),
         }
     }
 
-    fn hit(cache: &Cache, text: &str, ttl: Option<Duration>) -> bool {
-        matches!(cache.claim(key(text), ttl), Claim::Hit(_))
+    fn fill(lease: Lease, text: Arc<str>) {
+        futures::executor::block_on(lease.fill(&Payload::Text(text), None));
+    }
+
+    fn hit(cache: &Cache, text: &str) -> bool {
+        matches!(claim(cache, text, None), Claim::Hit(_))
     }
 
     #[test]
     fn one_leads_and_the_others_get_its_result() {
         let cache = Cache::default();
         let lease = lead(&cache, "a");
-        assert!(matches!(cache.claim(key("a"), None), Claim::Busy));
-        lease.fill(&Payload::Text("result".into()));
-        assert!(hit(&cache, "a", None));
-        assert!(!hit(&cache, "a", Some(Duration::ZERO)));
-        assert!(!hit(&cache, "b", None));
+        assert!(matches!(claim(&cache, "a", None), Claim::Busy));
+        fill(lease, "result".into());
+        assert!(hit(&cache, "a") && !hit(&cache, "b"));
+    }
+
+    #[test]
+    fn a_result_that_is_too_old_is_none() {
+        let cache = Cache::default();
+        fill(lead(&cache, "a"), "result".into());
+        cache.lock().entries.get_mut(&key("a")).unwrap().stored_at -= 10_000;
+        assert!(matches!(claim(&cache, "a", Some(Duration::from_secs(60))), Claim::Hit(_)));
+        assert!(matches!(claim(&cache, "a", Some(Duration::from_secs(5))), Claim::Lead(_)));
     }
 
     #[test]
@@ -240,15 +321,37 @@ mod tests {
     }
 
     #[test]
+    fn results_outlive_the_process_in_their_namespace_until_they_expire() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("s.db"), Options::default()).unwrap();
+        let cache = |namespace: &str| Cache::default().on(store.clone(), namespace.into());
+        let large: Arc<str> = "x".repeat(1 << 20).into();
+        for (name, text) in [("a", "result".into()), ("large", large.clone())] {
+            fill(lead(&cache("one"), name), text);
+        }
+        let lease = lead(&cache("one"), "short");
+        let short = lease.fill(&Payload::Text("short".into()), Some(Duration::ZERO));
+        futures::executor::block_on(short);
+        let found = |namespace: &str, name: &str| match claim(&cache(namespace), name, None) {
+            Claim::Hit(output) => Some(output),
+            Claim::Lead(_) | Claim::Busy => None,
+        };
+        assert_eq!(found("one", "a"), Some(Payload::Text("result".into())));
+        assert_eq!(found("one", "large"), Some(Payload::Text(large)));
+        assert_eq!(found("two", "a"), None);
+        assert_eq!(found("one", "short"), None);
+    }
+
+    #[test]
     fn what_has_not_been_used_for_long_makes_room() {
         let cache = Cache::default();
         let half: Arc<str> = "x".repeat(MAX_BYTES / 2).into();
         for name in ["a", "b"] {
-            lead(&cache, name).fill(&Payload::Text(half.clone()));
+            fill(lead(&cache, name), half.clone());
         }
-        assert!(hit(&cache, "a", None));
-        lead(&cache, "c").fill(&Payload::Text(half.clone()));
-        assert!(hit(&cache, "a", None) && hit(&cache, "c", None) && !hit(&cache, "b", None));
+        assert!(hit(&cache, "a"));
+        fill(lead(&cache, "c"), half.clone());
+        assert!(hit(&cache, "a") && hit(&cache, "c") && !hit(&cache, "b"));
         let kept = cache.lock();
         assert_eq!((kept.bytes, kept.entries.len(), kept.uses.len()), (2 * half.len(), 2, 2));
     }

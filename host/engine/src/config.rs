@@ -34,6 +34,9 @@ pub struct HostConfig {
     pub concurrency: Option<u32>,
     /// Bytes of results that a run may have; 2 GiB unless given.
     pub results: Option<u64>,
+    /// Cached results are shared among runs of the same namespace and never
+    /// with others; `default` unless given.
+    pub namespace: Option<String>,
 }
 
 /// A run's policy: a prioritizer, `PLUGIN` or `{plugin: PLUGIN, config: {…}}`,
@@ -114,6 +117,8 @@ pub struct SecretConfig {
 const DEFAULT_POLICY: &str = "priority";
 /// Attempts at once unless configured.
 const DEFAULT_CONCURRENCY: u32 = 1_024;
+/// Whose cached results are shared, unless configured.
+const DEFAULT_NAMESPACE: &str = "default";
 /// Bytes of results that a run may have, unless configured.
 const DEFAULT_RESULTS: u64 = 2 << 30;
 
@@ -163,6 +168,11 @@ impl HostConfig {
     /// Bytes of results that a run may have.
     pub fn results(&self) -> u64 {
         self.results.unwrap_or(DEFAULT_RESULTS)
+    }
+
+    /// Whose cached results are shared.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
     }
 
     /// The limits of a call nobody says anything about.

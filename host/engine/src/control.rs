@@ -104,6 +104,12 @@ pub struct TaskStatus {
     pub items: Option<u32>,
     /// Why it failed, or its last attempt did.
     pub error: Option<TaskError>,
+    /// Whether its result is that of an equal task.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
+    /// Whether its result is that of the run which this one repeats.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 /// A command and where its answer goes.

@@ -29,8 +29,19 @@ pub(crate) struct Record {
     /// Who did it last, by the cast's numbers.
     pub(crate) agent: Option<u32>,
     pub(crate) status: Option<Status>,
-    /// Its result is that of an equal task.
-    pub(crate) cached: bool,
+    pub(crate) source: Source,
+}
+
+/// Where a result comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Source {
+    /// The work was done.
+    #[default]
+    Agent,
+    /// It is the result of an equal task.
+    Cache,
+    /// The same task had it in the run that this one repeats.
+    Earlier,
 }
 
 const _: () = assert!(size_of::<Record>() <= 128, "a million of them stay small");

@@ -90,6 +90,9 @@ pub struct TaskReport {
     /// Whether its result is that of an equal task.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
+    /// Whether its result is that of the run which this one repeats.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
     /// Its labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -119,6 +122,8 @@ pub struct Metrics {
     pub attempts: u32,
     /// Tasks whose result was that of an equal task.
     pub cached: u32,
+    /// Tasks whose result was that of the run which this one repeats.
+    pub reused: u32,
     /// Tasks on the longest chain of dependencies.
     pub longest_chain: u32,
     /// Sums over all tasks that reported usage.

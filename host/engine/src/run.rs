@@ -165,6 +165,12 @@ impl Run {
         let mut all_inputs = std::mem::take(&mut self.plan.inputs);
         all_inputs.extend(inputs);
         let durable = self.durable.take();
+        let cache = match &durable {
+            None => self.engine.cache().clone(),
+            Some(durable) => {
+                self.engine.cache().on(durable.store().clone(), self.engine.namespace())
+            }
+        };
         let task = async move {
             let beginning = match durable {
                 None => Beginning::in_memory(),
@@ -173,7 +179,7 @@ impl Run {
             let mail = Mail::new();
             let stage = Arc::new(Stage {
                 run_id: self.id,
-                cache: self.engine.cache().clone(),
+                cache,
                 plan: self.plan,
                 cast: self.cast,
                 inputs: Shared::new(all_inputs),

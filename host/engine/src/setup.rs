@@ -79,6 +79,8 @@ struct Inner {
     operator: Operator,
     secrets: BTreeMap<String, KnownSecret>,
     cache: Cache,
+    /// Whose cached results are shared.
+    namespace: Arc<str>,
 }
 
 /// A secret and where it may go.
@@ -112,7 +114,17 @@ impl Engine {
         secrets.extend(given);
         let known = known(&config, &catalog)?;
         let cache = Cache::default();
-        Ok(Self(Arc::new(Inner { config, catalog, known, host, operator, secrets, cache })))
+        let namespace = config.namespace().into();
+        Ok(Self(Arc::new(Inner {
+            config,
+            catalog,
+            known,
+            host,
+            operator,
+            secrets,
+            cache,
+            namespace,
+        })))
     }
 
     /// What a workflow may refer to, for the compiler.
@@ -136,6 +148,10 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    pub(crate) fn namespace(&self) -> Arc<str> {
+        self.0.namespace.clone()
     }
 
     pub(crate) fn operator(&self) -> Operator {

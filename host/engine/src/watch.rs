@@ -165,6 +165,12 @@ pub enum RunEvent<'a> {
         status: Status,
         /// Why it has none.
         error: Option<&'a TaskError>,
+        /// Whether its result is that of an equal task.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        cached: bool,
+        /// Whether its result is that of the run which this one repeats.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        reused: bool,
         /// Since its first attempt began; zero if none did.
         #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,

@@ -1,5 +1,5 @@
-//! *Garbage collection* deletes runs that are long over, results that are not
-//! good any more, and the blobs nobody refers to then, and gives the space back
+//! *Garbage collection* deletes runs that are long over, cached results that are
+//! as old or not good any more, and the blobs nobody refers to then, and gives the space back
 //! to the file system. It goes in steps, each a transaction of its own, so that
 //! appends go on in between and a crash leaves a file that is in order.
 
@@ -23,7 +23,7 @@ pub struct GcReport {
     pub runs: u64,
     /// Their entries.
     pub entries: u64,
-    /// Cached results that had expired.
+    /// Cached results that had expired or were as old.
     pub cached: u64,
     /// Blobs nobody refers to any more.
     pub blobs: u64,
@@ -40,6 +40,8 @@ pub(crate) struct Gc {
     reply: Reply<GcReport>,
     report: GcReport,
     stage: Stage,
+    /// The last cached result that was looked at.
+    looked_at: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +62,7 @@ impl Gc {
             panic!("{command:?} is no garbage collection")
         };
         let report = GcReport::default();
-        Self { older_than, now, dry_run, reply, report, stage: Stage::Runs }
+        Self { older_than, now, dry_run, reply, report, stage: Stage::Runs, looked_at: 0 }
     }
 
     /// Tells whoever asked for it.
@@ -82,7 +84,8 @@ impl Gc {
                 (transact(connection, step)?, Stage::Cached)
             }
             Stage::Cached => {
-                let step = |on: &_| delete_cached(on, self.now, report);
+                let old = (self.older_than, self.now);
+                let step = |on: &_| delete_cached(on, old, &mut self.looked_at, report);
                 (transact(connection, step)?, Stage::Blobs)
             }
             Stage::Blobs => (transact(connection, |on| delete_blobs(on, report))?, Stage::Pages),
@@ -134,17 +137,26 @@ fn delete_run(connection: &Connection, older_than: i64, report: &mut GcReport) -
     Ok(false)
 }
 
-fn delete_cached(connection: &Connection, now: i64, report: &mut GcReport) -> Result<bool> {
-    let expired: Vec<(i64, i64)> = connection
-        .prepare_cached("SELECT cached, length(body) FROM cached WHERE expires_at <= ?1 LIMIT ?2")?
-        .query_map(params![now, ROWS as i64], |row| row.try_into())?
+fn delete_cached(
+    connection: &Connection,
+    (older_than, now): (i64, i64),
+    looked_at: &mut i64,
+    report: &mut GcReport,
+) -> Result<bool> {
+    let old: Vec<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT cached, length(body) FROM cached
+             WHERE cached > ?1 AND (expires_at <= ?2 OR stored_at < ?3) ORDER BY cached LIMIT ?4",
+        )?
+        .query_map(params![*looked_at, now, older_than, ROWS as i64], |row| row.try_into())?
         .collect::<Result<_>>()?;
-    for (number, bytes) in &expired {
+    for (number, bytes) in &old {
         cached::delete(connection, *number)?;
+        *looked_at = *number;
         report.cached += 1;
         report.bytes += bytes.unsigned_abs();
     }
-    Ok(expired.len() < ROWS)
+    Ok(old.len() < ROWS)
 }
 
 fn delete_blobs(connection: &Connection, report: &mut GcReport) -> Result<bool> {
@@ -180,7 +192,9 @@ fn foresee(connection: &Connection, older_than: i64, now: i64) -> Result<GcRepor
     const REPORT: &str = "
 WITH
   old AS (SELECT run FROM runs WHERE status <> 0 AND ended_at < ?1),
-  expired AS (SELECT cached, length(body) AS bytes FROM cached WHERE expires_at <= ?2),
+  expired AS (
+    SELECT cached, length(body) AS bytes FROM cached WHERE expires_at <= ?2 OR stored_at < ?1
+  ),
   doomed (kind, owner) AS (
     SELECT 0, run FROM old UNION ALL SELECT 1, run FROM old UNION ALL SELECT 2, cached FROM expired
   ),

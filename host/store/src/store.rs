@@ -122,8 +122,8 @@ impl Store {
     }
 
     /// Deletes runs that ended before `older_than` (milliseconds since the
-    /// epoch), cached results that have expired by now (those without an end
-    /// stay), and blobs nobody refers to then; gives the space back to the file
+    /// epoch), cached results that were stored before or have expired by now,
+    /// and blobs nobody refers to then; gives the space back to the file
     /// system. Appends go on meanwhile. With `dry_run` it only says what that
     /// would be.
     ///

@@ -1,5 +1,8 @@
 //! Results that equal tasks share.
 
+use consort_engine::{Origin, PastRun};
+use consort_store::{Options, Store};
+
 use super::*;
 
 /// How often agents were asked. `count` counts two.
@@ -77,4 +80,33 @@ async fn whoever_waits_for_an_equal_task_holds_no_slot() {
     let report = run_on(engine("concurrency: 1"), text).await;
     assert_eq!(report.metrics.tasks["succeeded"], 2);
     assert_eq!(report.metrics.cached, 1);
+}
+
+/// Another process: an engine that has nothing in memory.
+async fn in_store(store: &Store, config: &str, text: &str) -> Report {
+    let engine = engine(config);
+    let mut run = engine.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins");
+    let origin = Origin { text: text.into(), format: Format::Yaml, name: "test".to_owned() };
+    run.record(store.clone(), origin);
+    let stop = CancellationToken::new();
+    run.execute(Map::new(), Arc::new(Nobody), stop).await.expect("the store works")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recorded_runs_share_results_across_processes_within_their_namespace() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("runs.db"), Options::default()).unwrap();
+    let one = "[{task_id: a, description: count, input: kept, cache: {ttl: 1h}}]";
+    let first = in_store(&store, "", one).await;
+    assert_eq!((answers(&first), first.metrics.cached), (1, 0));
+    let again = in_store(&store, "namespace: default", one).await;
+    assert_eq!((answers(&again), again.metrics.cached), (0, 1));
+    let other = in_store(&store, "namespace: other", one).await;
+    assert_eq!((answers(&other), other.metrics.cached), (1, 0));
+    // A run that is not recorded has nothing to do with the store.
+    let apart = run_on(engine(""), one).await;
+    assert_eq!((answers(&apart), apart.metrics.cached), (1, 0));
+    // What a hit was is in the journal as well.
+    let past = PastRun::read(&store.reader().unwrap(), &again.run_id).unwrap();
+    assert!(past.tasks()[0].cached);
 }

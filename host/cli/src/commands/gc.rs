@@ -1,4 +1,4 @@
-//! `consort gc`: forgets runs that ended long ago.
+//! `consort gc`: forgets runs and cached results of long ago.
 
 use clap::Args;
 use serde_json::json;
@@ -9,15 +9,15 @@ use crate::store::{StoreArgs, failed};
 use crate::terminal::print;
 use crate::when::Span;
 
-/// Forget runs that ended long ago, and give their room back
+/// Forget runs and cached results of long ago, and give their room back
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   consort gc --older-than 30d --store runs.db --dry-run
   consort gc --older-than 12h --store runs.db
 
-Runs that have not ended are never forgotten. Cached results go when they have expired,
-payloads when nothing refers to them any more.
+Runs that have not ended are never forgotten. Cached results go when they have expired or
+are as old, payloads when nothing refers to them any more.
 
 Exit codes: 0 done, 1 the store failed or is in use, 2 there is no such store")]
 pub(crate) struct GcArgs {

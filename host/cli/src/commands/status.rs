@@ -88,7 +88,11 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
             task.task_id.to_string(),
             task.state.to_owned(),
             task.agent.as_deref().unwrap_or_default().to_owned(),
-            if task.attempts > 0 { task.attempts.to_string() } else { String::new() },
+            if task.cached {
+                "cached".to_owned()
+            } else if task.reused {
+                "reused".to_owned()
+            } else if task.attempts > 0 { task.attempts.to_string() } else { String::new() },
             one_line(asks.or(error).unwrap_or_default(), WIDEST),
         ]);
     }

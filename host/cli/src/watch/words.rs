@@ -59,7 +59,13 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         }
         RunEvent::Paused => "paused: nothing starts".to_owned(),
         RunEvent::Resumed => "the run goes on".to_owned(),
-        RunEvent::TaskFinished { task, status, error, elapsed } => {
+        RunEvent::TaskFinished { task, cached: true, .. } => {
+            format!("{task} has the result of an equal task, which was kept")
+        }
+        RunEvent::TaskFinished { task, reused: true, .. } => {
+            format!("{task} has the result that it had in the earlier run")
+        }
+        RunEvent::TaskFinished { task, status, error, elapsed, .. } => {
             let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
             format!("{task} {} after {}{why}", status.as_str(), seconds(*elapsed))
         }

@@ -37,6 +37,7 @@ use crate::decide::Verdict;
 use crate::draft::Drafting;
 use crate::job::{Fan, Given};
 use crate::message::Message;
+use crate::record::Source;
 use page::Page;
 use wire::{
     Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
@@ -215,9 +216,10 @@ fn wire_command(command: &Command) -> Option<Wire> {
 fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
     match end {
         None => WireEnd::Stopped,
-        Some(AttemptEnd::Done { output, cached, proposals }) => WireEnd::Done {
+        Some(AttemptEnd::Done { output, source, proposals }) => WireEnd::Done {
             output: WirePayload::new(output, blobs),
-            cached: *cached,
+            cached: *source == Source::Cache,
+            reused: *source == Source::Earlier,
             spawn: proposals
                 .iter()
                 .map(|proposal| WireSpawn {
@@ -262,6 +264,21 @@ fn wire_verdict(verdict: &Verdict, blobs: &mut Vec<Blob>) -> WireVerdict {
 fn list(items: &[Value]) -> Payload {
     let text = serde_json::to_string(items);
     Payload::Json(text.expect("a JSON value can be written").into())
+}
+
+/// A payload on its own, as entries have it.
+pub(crate) fn pack(payload: &Payload) -> (Vec<u8>, Vec<Blob>) {
+    let mut blobs = Vec::new();
+    let wire = WirePayload::new(payload, &mut blobs);
+    let body = serde_json::to_vec(&wire).expect("a payload is written as JSON that has only text for keys");
+    (body, blobs)
+}
+
+/// A payload that was packed; none if this version cannot read it.
+pub(crate) fn unpack(body: &[u8], blobs: &[Blob]) -> Option<Payload> {
+    let wire: WirePayload = serde_json::from_slice(body).ok()?;
+    let find = |hash| blobs.iter().find(|blob| blob.hash() == hash);
+    wire.read(&|hash| Ok(find(hash).map(|blob| blob.bytes().clone()))).ok()
 }
 
 /// Reads the journal of a run.
@@ -382,9 +399,13 @@ impl Reading<'_> {
     ) -> Result<Option<AttemptEnd>, JournalError> {
         Ok(Some(match end {
             WireEnd::Stopped => return Ok(None),
-            WireEnd::Done { output, cached, spawn } => AttemptEnd::Done {
+            WireEnd::Done { output, cached, reused, spawn } => AttemptEnd::Done {
                 output: self.read(seq, output.read(self.fetch))?,
-                cached,
+                source: match (cached, reused) {
+                    (true, _) => Source::Cache,
+                    (false, true) => Source::Earlier,
+                    (false, false) => Source::Agent,
+                },
                 proposals: spawn
                     .into_iter()
                     .map(|spawn| drafting.spawned(spawn.task, &spawn.agent.into()))

@@ -119,6 +119,8 @@ pub(super) enum WireEnd {
         output: WirePayload,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cached: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reused: bool,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spawn: Vec<WireSpawn>,
     },

@@ -41,7 +41,7 @@ impl Conductor {
         question: Question,
         checkpoint: Bytes,
     ) {
-        let left = Left { checkpoint: Some(checkpoint), lease: None, answer: None };
+        let left = Left { checkpoint: Some(checkpoint), ..Left::default() };
         self.records[task.index()].live().left = left;
         self.events.push(Event::Ended { task, end: End::Asked });
         self.ask(task, question);

@@ -6,6 +6,7 @@ use consort_core::scheduler::{Event, Park, Scope, State};
 use super::Conductor;
 use crate::control::{Command, ControlError, Target, TaskStatus};
 use crate::journal::Input;
+use crate::record::Source;
 use crate::watch::RunEvent;
 
 impl Conductor {
@@ -86,6 +87,8 @@ impl Conductor {
             question: record.question().cloned(),
             items: self.nodes.fanned_out(task).map(|fanned| fanned.items().len() as u32),
             error: record.error.as_deref().cloned(),
+            cached: record.source == Source::Cache,
+            reused: record.source == Source::Earlier,
         }
     }
 

@@ -94,6 +94,12 @@ pub(super) struct Durable {
     what: What,
 }
 
+impl Durable {
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
 enum What {
     /// A run that begins.
     New(Origin),

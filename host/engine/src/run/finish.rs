@@ -12,7 +12,7 @@ use consort_plugin_host::Payload;
 use super::Conductor;
 use crate::job::TaskRef;
 use crate::policy::Policy;
-use crate::record::Record;
+use crate::record::{Record, Source};
 use crate::report::{JsonPayload, Metrics, Report, TaskReport};
 use crate::watch::RunEvent;
 
@@ -34,6 +34,8 @@ impl Conductor {
             task: &self.nodes.id(task, &self.stage.plan),
             status,
             error: record.error.as_deref(),
+            cached: record.source == Source::Cache,
+            reused: record.source == Source::Earlier,
             elapsed: Duration::from_millis(record.elapsed(now)),
         });
         if let Some(parent) = parent {
@@ -144,7 +146,9 @@ impl Conductor {
         let status = record.status.unwrap_or(Status::Cancelled);
         *metrics.tasks.entry(status.as_str()).or_default() += 1;
         metrics.attempts += record.attempts;
-        metrics.cached += u32::from(record.cached);
+        let (cached, reused) = (record.source == Source::Cache, record.source == Source::Earlier);
+        metrics.cached += u32::from(cached);
+        metrics.reused += u32::from(reused);
         let time = |at: Option<NonZeroI64>| {
             at.and_then(|at| jiff::Timestamp::from_millisecond(at.get()).ok())
         };
@@ -160,7 +164,8 @@ impl Conductor {
             finished: time(record.finished),
             usage: record.usage.map(|usage| *usage),
             items: items.filter(|items| *items > 0 || status == Status::Succeeded),
-            cached: record.cached,
+            cached,
+            reused,
             labels: self.nodes.look(task, &self.stage.plan).settings.labels.clone(),
         }
     }

@@ -248,13 +248,13 @@ impl Conductor {
         let stop_error =
             |conductor: &Self| why.map(|why| Box::new(conductor.stop_error(task, why)));
         let end = match end {
-            Some(AttemptEnd::Done { output, cached, proposals }) => {
+            Some(AttemptEnd::Done { output, source, proposals }) => {
                 // Before the end: the run might be over with it.
                 self.propose(task, proposals);
                 self.kept += output.len() as u64;
                 let record = &mut self.records[task.index()];
                 record.result = Some(output);
-                record.cached = cached;
+                record.source = source;
                 record.error = None;
                 record.live().left = Left::default();
                 End::Succeeded

@@ -18,7 +18,7 @@ enum Action {
     Snapshot { run: u8, blobs: Vec<u8> },
     Close { run: u8, at: i64 },
     Post { run: u8 },
-    Put { key: u8, blobs: Vec<u8>, expires: Option<i64> },
+    Put { key: u8, blobs: Vec<u8>, at: i64, expires: Option<i64> },
     Collect { older_than: i64, now: i64 },
 }
 
@@ -30,8 +30,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (run.clone(), blobs()).prop_map(|(run, blobs)| Action::Snapshot { run, blobs }),
         2 => (run.clone(), time.clone()).prop_map(|(run, at)| Action::Close { run, at }),
         1 => run.prop_map(|run| Action::Post { run }),
-        2 => (key, blobs(), proptest::option::of(time.clone()))
-            .prop_map(|(key, blobs, expires)| Action::Put { key, blobs, expires }),
+        2 => (key, blobs(), time.clone(), proptest::option::of(time.clone()))
+            .prop_map(|(key, blobs, at, expires)| Action::Put { key, blobs, at, expires }),
         2 => (time.clone(), time).prop_map(|(older_than, now)| Action::Collect { older_than, now }),
     ]
 }
@@ -49,9 +49,15 @@ fn blobs(numbers: &[u8]) -> Vec<Blob> {
 #[derive(Default)]
 struct Model {
     runs: BTreeMap<u8, ModelRun>,
-    cached: BTreeMap<u8, (Vec<u8>, Option<i64>)>,
+    cached: BTreeMap<u8, ModelResult>,
     /// Numbers of blobs that are stored, whether or not they are reachable.
     stored: BTreeSet<u8>,
+}
+
+struct ModelResult {
+    blobs: Vec<u8>,
+    at: i64,
+    expires: Option<i64>,
 }
 
 #[derive(Default)]
@@ -68,13 +74,15 @@ impl Model {
         let runs = self.runs.values();
         let entries = runs.clone().flat_map(|run| run.entries.iter().flatten());
         let snapshots = runs.flat_map(|run| &run.snapshot);
-        let cached = self.cached.values().flat_map(|(blobs, _)| blobs);
+        let cached = self.cached.values().flat_map(|cached| &cached.blobs);
         entries.chain(snapshots).chain(cached).copied().collect()
     }
 
     fn collect(&mut self, older_than: i64, now: i64) {
         self.runs.retain(|_, run| run.ended.is_none_or(|ended| ended >= older_than));
-        self.cached.retain(|_, (_, expires)| expires.is_none_or(|expires| expires > now));
+        self.cached.retain(|_, cached| {
+            cached.at >= older_than && cached.expires.is_none_or(|expires| expires > now)
+        });
         self.stored = self.reachable();
     }
 
@@ -131,11 +139,12 @@ fn perform(store: &Store, model: &mut Model, action: &Action) {
             block_on(store.flush()).unwrap();
             crate::post(store.path(), &run.to_string(), 0, b"request").unwrap();
         }
-        Action::Put { key, blobs: numbers, expires } => {
+        Action::Put { key, blobs: numbers, at, expires } => {
             let hash = Hash::of(&[*key]);
-            let put = store.cache_put("n", hash, b"result".to_vec(), blobs(numbers), 0, *expires);
+            let put = store.cache_put("n", hash, b"result".to_vec(), blobs(numbers), *at, *expires);
             block_on(put).unwrap();
-            model.cached.insert(*key, (numbers.clone(), *expires));
+            let (at, expires) = (*at, *expires);
+            model.cached.insert(*key, ModelResult { blobs: numbers.clone(), at, expires });
             model.stored.extend(numbers);
         }
         Action::Collect { older_than, now } => {
