@@ -47,6 +47,7 @@ use crate::commands::plugin_inspect::{PluginInspectArgs, plugin_inspect};
 use crate::commands::plugin_list::{PluginListArgs, plugin_list};
 use crate::commands::result::{ResultArgs, result};
 use crate::commands::resume::{ResumeArgs, resume};
+use crate::commands::retry::{RetryArgs, retry};
 use crate::commands::run::{RunArgs, run};
 use crate::commands::schema::{SchemaArgs, print_schema};
 use crate::commands::status::{StatusArgs, status};
@@ -78,6 +79,7 @@ enum Command {
     Validate(ValidateArgs),
     Run(RunArgs),
     Resume(ResumeArgs),
+    Retry(RetryArgs),
     Answer(AnswerArgs),
     Cancel(CancelArgs),
     Graph(GraphArgs),
@@ -115,6 +117,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => validate(&args),
         Command::Run(args) => run(&args),
         Command::Resume(args) => resume(&args),
+        Command::Retry(args) => retry(&args),
         Command::Answer(args) => answer(&args),
         Command::Cancel(args) => cancel(&args),
         Command::Graph(args) => graph(&args),

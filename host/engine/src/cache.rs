@@ -329,9 +329,9 @@ mod tests {
         for (name, text) in [("a", "result".into()), ("large", large.clone())] {
             fill(lead(&cache("one"), name), text);
         }
+        let short = Payload::Text("short".into());
         let lease = lead(&cache("one"), "short");
-        let short = lease.fill(&Payload::Text("short".into()), Some(Duration::ZERO));
-        futures::executor::block_on(short);
+        futures::executor::block_on(lease.fill(&short, Some(Duration::ZERO)));
         let found = |namespace: &str, name: &str| match claim(&cache(namespace), name, None) {
             Claim::Hit(output) => Some(output),
             Claim::Lead(_) | Claim::Busy => None,

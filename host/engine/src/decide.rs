@@ -15,6 +15,8 @@ use crate::job::{Fan, Given, Job};
 pub(crate) enum Verdict {
     /// It is done.
     Run,
+    /// It has been done, in the run that this one repeats.
+    Reused,
     /// Its condition does not hold.
     Skip,
     /// It is done for each item.
@@ -28,6 +30,7 @@ impl Verdict {
     pub(crate) fn decision(&self) -> Decision {
         match self {
             Self::Run => Decision::Run,
+            Self::Reused => Decision::Done,
             Self::Skip => Decision::Skip,
             Self::FanOut(fan) => Decision::FanOut(fan.items.len() as u32),
             Self::Broken(_) => Decision::Fail,

@@ -23,6 +23,8 @@
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
 //! * [`past`]: a run as its journal has it.
+//! * [`retry`]: a part of a past run, done again, and the *earlier* results it
+//!   takes over.
 
 mod attempt;
 mod batch;
@@ -32,6 +34,7 @@ pub mod config;
 pub mod control;
 mod decide;
 mod draft;
+mod earlier;
 mod error;
 mod job;
 mod journal;
@@ -43,6 +46,7 @@ mod policy;
 pub mod question;
 mod record;
 pub mod report;
+pub mod retry;
 mod run;
 pub mod setup;
 mod stage;
@@ -57,6 +61,7 @@ pub use journal::{JournalError, Request};
 pub use past::PastRun;
 pub use question::Question;
 pub use report::Report;
+pub use retry::Retry;
 pub use run::{Interrupted, Origin, ResumeError, Run};
 pub use setup::{Engine, EngineError, Operator, Setup};
 pub use tokio_util::sync::CancellationToken;

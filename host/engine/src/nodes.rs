@@ -93,6 +93,26 @@ impl Nodes {
         Some((*parent, fan, *index))
     }
 
+    /// The task that an item is one of.
+    pub(crate) fn parent(&self, node: TaskIx) -> Option<TaskIx> {
+        match self.node(node) {
+            Some(Node::Item { parent, .. }) => Some(*parent),
+            _ => None,
+        }
+    }
+
+    /// What a task waits for, as far as it is there; nothing for an item.
+    pub(crate) fn each_dependency(&self, node: TaskIx, plan: &Plan, mut each: impl FnMut(TaskIx)) {
+        match self.node(node) {
+            None => plan.task(node).dependencies.iter().for_each(|edge| each(edge.task)),
+            Some(Node::Item { .. }) => {}
+            Some(Node::Added(draft)) => {
+                // Names have been looked for when it was added.
+                draft.waits_for.iter().filter_map(|name| self.named(name)).for_each(each);
+            }
+        }
+    }
+
     /// What came of a task's fan-out.
     pub(crate) fn fanned_out(&self, node: TaskIx) -> Option<&FannedOut> {
         self.fans.get(&node)

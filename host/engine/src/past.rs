@@ -26,7 +26,7 @@ use crate::watch::{Nobody, Watcher};
 /// A run as its journal has it.
 pub struct PastRun {
     row: RunRow,
-    conductor: Conductor,
+    pub(crate) conductor: Conductor,
 }
 
 /// How far a run is.
@@ -97,6 +97,7 @@ impl PastRun {
         });
         let mut conductor = Conductor::new(stage, submitted.slots, row.submitted_at, Mail::new());
         conductor.answer_later(submitted.answers);
+        conductor.repeat(submitted.earlier);
         conductor.replay(reader, &row, &mut |at| watcher.time(at))?;
         Ok(Self { row, conductor })
     }

@@ -13,6 +13,7 @@
 //! * `batch`: what is started together.
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
+//! * `repeat`: what an earlier run has done.
 //! * `explain`: why a task has no result.
 //! * `finish`: what a finished task leaves, and what the run does.
 
@@ -25,6 +26,7 @@ pub(crate) mod durable;
 mod explain;
 mod finish;
 mod remote;
+mod repeat;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +52,7 @@ use crate::cast::{Cast, CastPrioritizer};
 use crate::config::PolicyConfig;
 use crate::control::{Command, RunControl, Target, nobody};
 use crate::draft::Drafting;
+use crate::earlier::Earlier;
 use crate::error::TaskError;
 use crate::journal::{Input, Journal};
 use crate::message::{LogLine, Mail, Message};
@@ -193,6 +196,7 @@ impl Run {
                 Conductor::new(stage.clone(), self.slots, beginning.submitted_at, mail);
             conductor.policy = Some(Policy::new(stage, self.prioritizer));
             conductor.journal = beginning.journal;
+            conductor.repeat(beginning.earlier);
             conductor.commands = self.commands;
             conductor.most_kept = self.engine.config().results();
             // Without it the loop would have to tell commands that come no more
@@ -233,13 +237,16 @@ struct Beginning {
     journal: Option<Journal>,
     /// Those that were given when it was submitted, if it comes back.
     answers: Option<BTreeMap<String, Value>>,
+    /// What it takes over from an earlier run.
+    earlier: Option<Arc<Earlier>>,
     /// What it has been through already.
     past: Option<durable::Past>,
 }
 
 impl Beginning {
     fn in_memory() -> Self {
-        Self { submitted_at: crate::now(), journal: None, answers: None, past: None }
+        let submitted_at = crate::now();
+        Self { submitted_at, journal: None, answers: None, earlier: None, past: None }
     }
 }
 
@@ -274,6 +281,8 @@ pub(crate) struct Conductor {
     preparations: Preparations,
     /// Given before they were asked for, by the ids of tasks.
     answers: HashMap<String, Value>,
+    /// What it takes over from an earlier run.
+    earlier: Option<Arc<Earlier>>,
     additions: Additions,
     /// The scheduler's classes.
     classes: Vec<ClassLimits>,
@@ -332,6 +341,7 @@ impl Conductor {
             commands: mpsc::channel(1).1,
             preparations: Preparations::default(),
             answers: HashMap::new(),
+            earlier: None,
             additions: Additions::default(),
             spent: UsageTotals::default(),
             cancelled: false,
@@ -493,12 +503,16 @@ impl Conductor {
         });
         let submission = self.submission.take();
         self.events.extend(submission.map(|submission| Event::Submit(Box::new(submission))));
+        self.add_again();
     }
 
     fn perform(&mut self, action: Action) {
         match action {
             Action::Score { tasks } => self.ask_policy(&tasks),
-            Action::Decide { task } => self.prepare(task, Wanted::Decision),
+            Action::Decide { task } => match self.foregone(task) {
+                Some(verdict) => self.conclude(task, verdict),
+                None => self.prepare(task, Wanted::Decision),
+            },
             Action::Ask { task } => match self.records[task.index()].question().cloned() {
                 Some(question) => self.announce(task, &question),
                 None => self.prepare(task, Wanted::Question),
@@ -598,7 +612,7 @@ impl Conductor {
     }
 
     /// A node's id.
-    fn id(&self, node: TaskIx) -> Arc<str> {
+    pub(crate) fn id(&self, node: TaskIx) -> Arc<str> {
         self.nodes.id(node, &self.stage.plan)
     }
 

@@ -235,7 +235,8 @@ impl World {
                 let decision = match self.dice.roll(100) {
                     0..10 => Decision::Skip,
                     10..16 => Decision::Fail,
-                    16..50 => Decision::Run,
+                    16..22 => Decision::Done,
+                    22..50 => Decision::Run,
                     _ if self.tasks >= MANY => Decision::Run,
                     _ => Decision::FanOut(self.dice.roll(7) as u32),
                 };

@@ -104,8 +104,13 @@ impl Place {
 
     /// Begins the run of `parked.json` and waits until it asks.
     pub(crate) fn park(&self) -> Parked {
+        self.park_by("run parked.json --store runs.db --quiet")
+    }
+
+    /// Begins a run of `parked.json` with these words and waits until it asks.
+    pub(crate) fn park_by(&self, words: &str) -> Parked {
         let before = self.runs().len();
-        let mut command = self.command("run parked.json --store runs.db --quiet");
+        let mut command = self.command(words);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut parked = Parked { child, run: String::new() };
         let begun = Instant::now();

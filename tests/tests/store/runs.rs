@@ -60,6 +60,22 @@ fn what_is_over_is_forgotten_when_it_is_old_and_nothing_else() {
 }
 
 #[test]
+fn a_retry_that_was_killed_still_has_what_it_took_over_though_the_earlier_run_is_gone() {
+    let place = Place::new();
+    place.run("run parked.json --store runs.db --answer review=false", 1);
+    let earlier = place.runs().swap_remove(0);
+    let retry = place.park_by(&format!("retry {earlier} --store runs.db --quiet")).kill();
+    let gone = place.run("gc --older-than 0s --store runs.db --json", 0).json();
+    assert_eq!((&gone["runs"], place.runs()), (&1.into(), vec![retry.clone()]));
+    let words = format!("resume {retry} --store runs.db --answer review=true --json");
+    let report = place.run(&words, 0).json();
+    assert_eq!(report["tasks"]["before"]["reused"], true);
+    assert_eq!(report["tasks"]["before"]["attempts"], 0);
+    assert_eq!(report["tasks"]["after"]["output"], "gone on");
+    assert_eq!(report["metrics"]["reused"], 1);
+}
+
+#[test]
 fn an_entry_of_a_later_version_is_named_and_nothing_is_done() {
     let place = Place::new();
     let run = place.interrupted();

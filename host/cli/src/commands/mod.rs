@@ -11,6 +11,7 @@ pub(crate) mod plugin_inspect;
 pub(crate) mod plugin_list;
 pub(crate) mod result;
 pub(crate) mod resume;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;

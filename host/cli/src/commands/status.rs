@@ -92,7 +92,11 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
                 "cached".to_owned()
             } else if task.reused {
                 "reused".to_owned()
-            } else if task.attempts > 0 { task.attempts.to_string() } else { String::new() },
+            } else if task.attempts > 0 {
+                task.attempts.to_string()
+            } else {
+                String::new()
+            },
             one_line(asks.or(error).unwrap_or_default(), WIDEST),
         ]);
     }

@@ -195,3 +195,51 @@ fn results_and_inputs_may_be_large_and_many() {
     assert_eq!(of("length"), "20971520\n");
     assert_eq!(of("t399").len(), 60_001);
 }
+
+#[test]
+fn what_failed_is_done_again_and_the_rest_is_reused() {
+    let (store, id, ran) =
+        recorded("store-retry", REVIEWED, &["--answer", "review={\"approved\": false}"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    let dry = on(&["retry", &id, "--dry-run"]);
+    assert_eq!(dry.code, 0, "{}", dry.err);
+    assert!(dry.out.contains("2 tasks again, 1 results reused"), "{}", dry.out);
+    let dry = json(&on(&["retry", &id, "--from", "write", "--dry-run", "--json"]).out);
+    assert_eq!(dry["retry_of"], id.as_str());
+    assert_eq!(
+        dry["tasks"][0],
+        value!({"task_id": "write", "was": "succeeded", "becomes": "again"})
+    );
+    let again = on(&["retry", &id, "--answer", "review={\"approved\": true}", "--json"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    let report = json(&again.out);
+    assert_eq!(report["tasks"]["write"]["reused"], true);
+    assert_eq!(report["tasks"]["publish"]["output"]["description"], "published");
+    assert_eq!(report["metrics"]["reused"], 1);
+    let runs = json(&on(&["list", "--json"]).out);
+    let about = json(runs[0]["about"].as_str().expect("JSON in JSON"));
+    assert_eq!(about["retry_of"], id.as_str());
+    let new = runs[0]["id"].as_str().expect("a run");
+    assert!(on(&["status", new]).out.contains("reused"));
+    assert!(
+        on(&["history", new]).out.contains("write has the result that it had in the earlier run")
+    );
+    // What is over and well is not done again, unless somebody says so.
+    for (args, code, says) in [
+        (&["retry", new][..], 2, "'--from TASK' does a task again"),
+        (&["retry", new, "--from", "writ"], 2, "did you mean 'write'?"),
+        (&["retry", new, "--from", "write", "--failed"], 2, "cannot be used with"),
+        (&["retry", "nothing"], 2, "consort list"),
+    ] {
+        let ran = on(args);
+        assert!(ran.code == code && ran.err.contains(says), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_goes_on_is_not_done_again() {
+    let (store, id) = killed_while_it_asks("store-retry-running");
+    let ran = consort(&["retry", &id, "--store", &store]);
+    assert!(ran.code == 2 && ran.err.contains("consort resume"), "{}", ran.err);
+}

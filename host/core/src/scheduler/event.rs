@@ -120,14 +120,17 @@ pub struct NewTask {
     pub name: Arc<str>,
 }
 
-/// What a task's `when` and `for_each` say, once its dependencies are finished.
+/// Whether a task is done, once its dependencies are finished: what its `when`
+/// and `for_each` say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// It is done.
     Run,
+    /// It has been done before: the engine has its result.
+    Done,
     /// It is not: its condition is false.
     Skip,
-    /// It is done for this many items, each by itself.
+    /// It is done for this many items, each by itself; not said of an item.
     FanOut(u32),
     /// There is no telling: an expression broke.
     Fail,

@@ -68,7 +68,8 @@ impl Scheduler {
         self.set_state(task, State::Parked(Park::Items));
         self.arm(task);
         let rules = &self.rules[task.index()];
-        let rules = TaskRules { decide: false, max_parallel: u32::MAX, ..rules.clone() };
+        let decide = rules.decide_items;
+        let rules = TaskRules { decide, max_parallel: u32::MAX, ..rules.clone() };
         self.rules.resize(self.rules.len() + items as usize, rules);
         self.make_room();
         for item in self.tasks_from(first) {

@@ -31,6 +31,7 @@ impl Scheduler {
         }
         match decision {
             Decision::Run => self.engage(now, task, actions),
+            Decision::Done => self.finish(task, Status::Succeeded, Reason::Done, actions),
             Decision::Skip => self.finish(task, Status::Skipped, Reason::Condition, actions),
             Decision::FanOut(items) => self.fan_out(now, task, items, actions),
             Decision::Fail => self.finish(task, Status::Failed, Reason::Undecidable, actions),

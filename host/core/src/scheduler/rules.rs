@@ -74,9 +74,11 @@ pub struct TaskRules {
     /// The class of its first attempt, if that may be started together with
     /// others; like that of its first agent but for the batching.
     pub batch: Option<ClassIx>,
-    /// Whether it has a `when` or a `for_each`, which are asked about when its
-    /// dependencies are finished.
+    /// Whether the engine is asked about it when its dependencies are finished:
+    /// because it has a `when` or a `for_each`, or may have been done before.
     pub decide: bool,
+    /// Whether the same is asked about each of its items, when it fans out.
+    pub decide_items: bool,
     /// Of its items, when it fans out, how many may be ready or running at
     /// once; `u32::MAX` for no limit.
     pub max_parallel: u32,
@@ -219,6 +221,7 @@ impl TaskRules {
             work,
             batch,
             decide: settings.when.is_some() || settings.for_each.is_some(),
+            decide_items: false,
             max_parallel: settings
                 .for_each
                 .as_ref()

@@ -35,13 +35,14 @@ use crate::config::PolicyConfig;
 use crate::control::{Command, nobody};
 use crate::decide::Verdict;
 use crate::draft::Drafting;
+use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::record::Source;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
-    WireSpawn, WireSubmitted, WireVerdict,
+    Fetch, Unreadable, Wire, WireDependency, WireEarlier, WireEnd, WireLeftover, WirePayload,
+    WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
 /// What a run began with: enough to make the same plan again.
@@ -58,6 +59,8 @@ pub(crate) struct Submitted {
     pub(crate) slots: u32,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) answers: BTreeMap<String, Value>,
+    /// What it takes over from an earlier run.
+    pub(crate) earlier: Option<Arc<Earlier>>,
 }
 
 /// An entry that cannot be understood.
@@ -147,6 +150,7 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
     let mut page = Page::new();
     let document = Payload::Text(submitted.document.clone());
     let document = WirePayload::new(&document, page.blobs());
+    let earlier = submitted.earlier.as_ref().map(|earlier| wire_earlier(earlier, page.blobs()));
     page.add(&Wire::Submitted(Box::new(WireSubmitted {
         document,
         format: submitted.format,
@@ -156,8 +160,25 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         slots: submitted.slots,
         inputs: submitted.inputs.clone(),
         answers: submitted.answers.clone(),
+        earlier,
     })));
     page.into_entry(now)
+}
+
+fn wire_earlier(earlier: &Earlier, blobs: &mut Vec<Blob>) -> WireEarlier {
+    let leftover = |(id, leftover): (&Arc<str>, &Leftover)| {
+        let spawn = leftover.spawn.iter().map(|spawned| WireSpawn {
+            task: spawned.source.clone(),
+            agent: spawned.agent.to_string(),
+        });
+        let output = WirePayload::new(&leftover.output, blobs);
+        (id.clone(), WireLeftover { output, spawn: spawn.collect() })
+    };
+    WireEarlier {
+        run: earlier.run.clone(),
+        results: earlier.results.iter().map(leftover).collect(),
+        added: earlier.added.clone(),
+    }
 }
 
 fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
@@ -249,6 +270,7 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
 fn wire_verdict(verdict: &Verdict, blobs: &mut Vec<Blob>) -> WireVerdict {
     match verdict {
         Verdict::Run => WireVerdict::Run,
+        Verdict::Reused => WireVerdict::Reused,
         Verdict::Skip => WireVerdict::Skip,
         Verdict::Broken(error) => WireVerdict::Broken(error.clone()),
         Verdict::FanOut(fan) => WireVerdict::FanOut {
@@ -270,7 +292,8 @@ fn list(items: &[Value]) -> Payload {
 pub(crate) fn pack(payload: &Payload) -> (Vec<u8>, Vec<Blob>) {
     let mut blobs = Vec::new();
     let wire = WirePayload::new(payload, &mut blobs);
-    let body = serde_json::to_vec(&wire).expect("a payload is written as JSON that has only text for keys");
+    let body = serde_json::to_vec(&wire)
+        .expect("a payload is written as JSON that has only text for keys");
     (body, blobs)
 }
 
@@ -306,7 +329,20 @@ impl Reading<'_> {
             slots: submitted.slots,
             inputs: submitted.inputs,
             answers: submitted.answers,
+            earlier: submitted.earlier.map(|earlier| self.earlier(earlier)).transpose()?,
         })
+    }
+
+    fn earlier(&self, wire: WireEarlier) -> Result<Arc<Earlier>, JournalError> {
+        let mut earlier = Earlier { run: wire.run, added: wire.added, ..Earlier::default() };
+        for (id, WireLeftover { output, spawn }) in wire.results {
+            let output = self.read(0, output.read(self.fetch))?;
+            let spawn = spawn.into_iter();
+            let spawn =
+                spawn.map(|one| Spawned { source: one.task, agent: one.agent.into() }).collect();
+            earlier.results.insert(id, Leftover { output, spawn });
+        }
+        Ok(Arc::new(earlier))
     }
 
     /// What happened in one step. `drafting` compiles tasks that were added.
@@ -434,6 +470,7 @@ impl Reading<'_> {
     fn verdict(&self, seq: u64, verdict: WireVerdict) -> Result<Verdict, JournalError> {
         Ok(match verdict {
             WireVerdict::Run => Verdict::Run,
+            WireVerdict::Reused => Verdict::Reused,
             WireVerdict::Skip => Verdict::Skip,
             WireVerdict::Broken(error) => Verdict::Broken(error),
             WireVerdict::FanOut { items, given, taken } => {

@@ -109,6 +109,25 @@ pub(super) struct WireSubmitted {
     pub(super) inputs: Map<String, Value>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) answers: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) earlier: Option<WireEarlier>,
+}
+
+/// What the run takes over from an earlier one.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireEarlier {
+    pub(super) run: String,
+    pub(super) results: BTreeMap<Arc<str>, WireLeftover>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) added: Vec<Value>,
+}
+
+/// What a task of the earlier run came to.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireLeftover {
+    pub(super) output: WirePayload,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) spawn: Vec<WireSpawn>,
 }
 
 /// How an attempt ended.
@@ -167,6 +186,7 @@ pub(super) enum WireRetry {
 #[serde(rename_all = "snake_case")]
 pub(super) enum WireVerdict {
     Run,
+    Reused,
     Skip,
     FanOut {
         /// A JSON list.

@@ -151,7 +151,7 @@ impl Conductor {
             depth: 0,
         };
         let mut unknown = None;
-        let rules = TaskRules::new(task, &plan.agents, facts, |wanted| {
+        let mut rules = TaskRules::new(task, &plan.agents, facts, |wanted| {
             let class = self.class(wanted);
             if class.is_none() && wanted.batching.is_none() {
                 unknown = Some((AgentIx(wanted.agent), wanted.slots));
@@ -162,6 +162,9 @@ impl Conductor {
         if let Some((agent, slots)) = unknown {
             let agent = &plan.agent(agent).name;
             return Err(format!("no task of the workflow takes {slots} slots of agent '{agent}'"));
+        }
+        if let Some(earlier) = &self.earlier {
+            earlier.mark(task, &mut rules);
         }
         let depends_on = draft.waits_for.iter().map(|name| match self.nodes.find(name, plan) {
             Some(task) => Wanted::Task(task),
@@ -204,7 +207,7 @@ impl Conductor {
         }
     }
 
-    fn reject(&mut self, task: &Arc<str>, by: Option<&Arc<str>>, reason: String) {
+    pub(super) fn reject(&mut self, task: &Arc<str>, by: Option<&Arc<str>>, reason: String) {
         self.stage.tell(&RunEvent::NotAdded { task, by, held: false, why: &reason });
         self.additions.not_added.push(NotAdded { task_id: task.clone(), by: by.cloned(), reason });
     }

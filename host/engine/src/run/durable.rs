@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Beginning, Conductor, Run};
 use crate::cast::Cast;
 use crate::draft::Drafting;
+use crate::earlier::Earlier;
 use crate::journal::{self, Input, Journal, JournalError, Reading, Submitted};
 use crate::message::Message;
 use crate::report::Report;
@@ -103,6 +104,8 @@ impl Durable {
 enum What {
     /// A run that begins.
     New(Origin),
+    /// A run that repeats a part of another, with the same inputs.
+    Again { origin: Origin, inputs: Map<String, Value>, earlier: Arc<Earlier> },
     /// A run that comes back.
     Old(Box<(Past, Submitted)>),
 }
@@ -121,6 +124,18 @@ impl Run {
         self.durable = Some(Durable { store, what: What::New(origin) });
     }
 
+    /// The same for a run that repeats a part of another.
+    pub(crate) fn repeat(
+        &mut self,
+        store: Store,
+        origin: Origin,
+        inputs: Map<String, Value>,
+        earlier: Earlier,
+    ) {
+        let what = What::Again { origin, inputs, earlier: Arc::new(earlier) };
+        self.durable = Some(Durable { store, what });
+    }
+
     pub(super) async fn begin(
         &mut self,
         durable: Durable,
@@ -128,7 +143,11 @@ impl Run {
     ) -> Result<Beginning, Failure> {
         let Durable { store, what } = durable;
         match what {
-            What::New(origin) => self.begin_new(&store, origin, inputs).await,
+            What::New(origin) => self.begin_new(&store, origin, inputs, None).await,
+            What::Again { origin, inputs: earlier_inputs, earlier } => {
+                *inputs = earlier_inputs;
+                self.begin_new(&store, origin, inputs, Some(earlier)).await
+            }
             What::Old(old) => {
                 let (past, submitted) = *old;
                 let row = &past.row;
@@ -139,6 +158,7 @@ impl Run {
                     submitted_at: row.submitted_at,
                     journal: Some(journal),
                     answers: Some(submitted.answers),
+                    earlier: submitted.earlier,
                     past: Some(past),
                 })
             }
@@ -150,8 +170,12 @@ impl Run {
         store: &Store,
         origin: Origin,
         inputs: &Map<String, Value>,
+        earlier: Option<Arc<Earlier>>,
     ) -> Result<Beginning, Failure> {
-        let about = json!({"document": &origin.name, "policy": &self.policy.plugin}).to_string();
+        let mut about = json!({"document": &origin.name, "policy": &self.policy.plugin});
+        if let Some(earlier) = &earlier {
+            about["retry_of"] = earlier.run.as_str().into();
+        }
         let submitted = Submitted {
             document: origin.text,
             format: origin.format,
@@ -161,6 +185,7 @@ impl Run {
             slots: self.slots,
             inputs: inputs.clone(),
             answers: self.answers.clone(),
+            earlier: earlier.clone(),
         };
         let submitted_at = crate::now();
         let new = NewRun {
@@ -168,12 +193,12 @@ impl Run {
             name: self.plan.name.clone(),
             tasks: self.plan.tasks.len() as u32,
             submitted_at,
-            about,
+            about: about.to_string(),
         };
         let first = journal::first_entry(submitted_at, &submitted);
         let run = store.create_run(new, first).await?;
         let journal = Journal::new(run, store.clone(), self.plan.budget)?;
-        Ok(Beginning { submitted_at, journal: Some(journal), answers: None, past: None })
+        Ok(Beginning { submitted_at, journal: Some(journal), answers: None, earlier, past: None })
     }
 }
 

@@ -27,7 +27,7 @@ const MAX_PREPARATIONS: usize = 64;
 #[derive(Default)]
 pub(super) struct Preparations {
     waiting: VecDeque<(TaskIx, Wanted)>,
-    running: usize,
+    pub(super) running: usize,
 }
 
 /// What is wanted of a task before it can go on.
@@ -307,6 +307,7 @@ impl Conductor {
         match verdict {
             Verdict::FanOut(fan) => self.nodes.fan_out(task, fan),
             Verdict::Broken(error) => self.records[task.index()].error = Some(error),
+            Verdict::Reused => self.take_over(task),
             Verdict::Run | Verdict::Skip => {}
         }
         self.events.push(Event::Decided { task, decision });

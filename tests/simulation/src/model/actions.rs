@@ -363,7 +363,7 @@ impl Model {
         match (state.stage, &state.facts.by) {
             (Stage::Ended(End::Succeeded), _) => {}
             (Stage::Answered(true), _) => ensure!(!state.resume, "its agent has the answer"),
-            (Stage::Decided(Decision::Run), By::Nobody) => {}
+            (Stage::Decided(Decision::Run), By::Nobody) | (Stage::Decided(Decision::Done), _) => {}
             (Stage::Blocked, By::Nobody) => {
                 ensure!(!state.facts.decide && self.may_go(task), "its time has not come");
             }

@@ -23,6 +23,7 @@ pub(super) struct Facts {
     /// Names of additions that it waits for.
     pub(super) names: Vec<Arc<str>>,
     pub(super) decide: bool,
+    pub(super) decide_items: bool,
     pub(super) width: usize,
     pub(super) timeouts: Timeouts,
     pub(super) retry: RetryPolicy,
@@ -76,6 +77,7 @@ impl Facts {
             dependencies: task.dependencies.iter().map(|edge| edge.task.index()).collect(),
             names: Vec::new(),
             decide: settings.when.is_some() || settings.for_each.is_some(),
+            decide_items: false,
             width: settings
                 .for_each
                 .as_ref()
@@ -112,6 +114,7 @@ impl Facts {
             batch: rules.batch.map(|class| class.0 as usize),
             kind: rules.facts.kind,
             decide: rules.decide,
+            decide_items: rules.decide_items,
             width: rules.max_parallel as usize,
             timeouts: rules.timeouts,
             retry: rules.retry,
@@ -123,7 +126,8 @@ impl Facts {
 
     /// Those of an item of the task.
     pub(super) fn item(&self) -> Self {
-        Self { decide: false, dependencies: Vec::new(), names: Vec::new(), ..self.clone() }
+        let decide = self.decide_items;
+        Self { decide, dependencies: Vec::new(), names: Vec::new(), ..self.clone() }
     }
 
     pub(super) fn continues(&self) -> bool {

@@ -249,3 +249,29 @@ fn a_question_is_withdrawn_when_its_task_is_cancelled() {
          cancel a  => cancel remote a: cancelled; a cancelled: cancelled; run succeeded: completed",
     );
 }
+
+#[test]
+fn what_has_been_done_before_takes_no_slot_and_its_dependents_go_on() {
+    check(
+        "run: slots=1\na: decide, batch\nb <- a\np: person, decide\nc",
+        "submit        => decide a; decide p; start c1
+         decide a done => a succeeded: done
+         decide p done => p succeeded: done
+         done c        => c succeeded: done; start b1
+         done b        => b succeeded: done; run succeeded: completed",
+    );
+}
+
+#[test]
+fn items_may_have_been_done_before_each_by_itself() {
+    check(
+        "a: decide, decide-items, width=2\nb <- a: join",
+        "submit           => decide a
+         decide a 3       => fan out a 3; decide a.0; decide a.1
+         decide a.0 done  => a.0 succeeded: done; decide a.2
+         decide a.1 run   => start a.11
+         decide a.2 done  => a.2 succeeded: done
+         done a.1         => a.1 succeeded: done; a succeeded: done; b succeeded: done; \
+                             run succeeded: completed",
+    );
+}

@@ -29,7 +29,14 @@ fn task() -> impl Strategy<Value = TaskRules> {
     (
         option(&["", "agents=0", "agents=1+0", "agents=0+1", "join", "person"]),
         option(&["", "", "needs=2", "needs=3"]),
-        option(&["", "", "decide", "decide, width=1", "decide, width=2"]),
+        option(&[
+            "",
+            "",
+            "decide",
+            "decide, decide-items",
+            "decide, width=1",
+            "decide, decide-items, width=2",
+        ]),
         option(&["", "skip", "continue"]),
         option(&["", "tries=2", "tries=3, backoff=none"]),
         option(&["", "", "", "queue=400", "idle=300", "total=1500", "deadline=2500"]),
@@ -265,7 +272,8 @@ impl Run {
             }
             Action::FannedOut { task, first, items } => {
                 assert_eq!(first.index(), self.rules.len());
-                let rules = TaskRules { decide: false, ..self.rules[task.index()].clone() };
+                let rules = &self.rules[task.index()];
+                let rules = TaskRules { decide: rules.decide_items, ..rules.clone() };
                 for item in first.0..first.0 + items {
                     self.rules.push(rules.clone());
                     self.dependencies.push(Vec::new());
@@ -451,8 +459,10 @@ impl Run {
                 let decision = match detail % 8 {
                     0 => Decision::Skip,
                     1 => Decision::Fail,
-                    2 | 3 => Decision::Run,
-                    items => Decision::FanOut(items - 4),
+                    2 => Decision::Done,
+                    3 | 4 => Decision::Run,
+                    _ if task.is_some_and(|task| self.items.contains_key(&task)) => Decision::Run,
+                    items => Decision::FanOut(items - 5),
                 };
                 events.extend(task.map(|task| {
                     self.deciding.remove(&task);

@@ -163,6 +163,7 @@ impl Script {
             ["decide", name, decision] => {
                 let decision = match decision {
                     "run" => Decision::Run,
+                    "done" => Decision::Done,
                     "skip" => Decision::Skip,
                     "fail" => Decision::Fail,
                     items => Decision::FanOut(number(items)),
@@ -344,13 +345,14 @@ pub(super) fn classes(batching: Batching) -> Vec<ClassLimits> {
 }
 
 /// Options of a task: `batch`, `kind=`, `agents=0+1`, `needs=` (slots, 1 to 3), `join`, `person`,
-/// `decide`, `width=`, `attempt=`, `queue=`, `idle=`, `total=`, `deadline=`,
+/// `decide`, `decide-items`, `width=`, `attempt=`, `queue=`, `idle=`, `total=`, `deadline=`,
 /// `tries=`, `backoff=`, `skip`, `continue`, `priority=`.
 pub(super) fn rules(text: &str) -> TaskRules {
     let mut rules = TaskRules {
         work: Doer::Join,
         batch: None,
         decide: false,
+        decide_items: false,
         max_parallel: u32::MAX,
         timeouts: Timeouts { attempt: 1_000, queue: None, idle: None, total: None },
         retry: RetryPolicy { jitter: 0.0, initial_delay: 100, ..RetryPolicy::default() },
@@ -374,6 +376,7 @@ pub(super) fn rules(text: &str) -> TaskRules {
             "person" => doer = Some(Doer::Person),
             "batch" => batch = true,
             "kind" => rules.facts.kind = number(value),
+            "decide-items" => rules.decide_items = true,
             "decide" => rules.decide = true,
             "width" => rules.max_parallel = number(value),
             "attempt" => rules.timeouts.attempt = number(value),
