@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::error::{CommandError, Exit};
 use crate::host::{HostArgs, engine};
 use crate::secrets::SecretArg;
-use crate::terminal::{harmless, print, tell};
+use crate::terminal::{harmless, print, print_json, tell};
 use crate::watch::{Screen, Show};
 use crate::{outcome, process};
 
@@ -102,7 +102,7 @@ pub(crate) fn execute(
     runtime.shutdown_background();
     let Some((report, last)) = ended? else {
         if args.json {
-            print("{\"status\": \"cancelled\", \"problems\": []}\n")?;
+            print_json(&json!({"status": "cancelled", "problems": []}))?;
         }
         return Ok(Exit::Interrupted);
     };
@@ -120,7 +120,7 @@ pub(crate) fn also_as_json(args: &ShowArgs, error: &CommandError) {
         let status = if error.exit() == Exit::Invalid { "invalid" } else { "failed" };
         let report = json!({"status": status, "problems": error.findings()});
         // The error itself is shown in any case.
-        let _ = print(&format!("{report:#}\n"));
+        let _ = print_json(&report);
     }
 }
 
@@ -134,10 +134,7 @@ fn interrupted(error: Interrupted) -> CommandError {
 
 fn show(args: &ShowArgs, report: &Report, last: &HashSet<Arc<str>>) -> Result<(), CommandError> {
     if args.json {
-        let json = serde_json::to_string_pretty(report).map_err(|error| {
-            CommandError::failed(format!("could not write the report: {error}"))
-        })?;
-        return print(&format!("{json}\n"));
+        return print_json(report);
     }
     let mut text = String::new();
     if !args.quiet {

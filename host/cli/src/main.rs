@@ -34,6 +34,11 @@ mod when;
 
 use std::process::ExitCode;
 
+/// Millions of small things are made on one thread and dropped on another, and
+/// some of them stay; the allocator of glibc keeps nearly twice the memory then.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use clap::{Parser, Subcommand};
 
 use crate::commands::answer::{AnswerArgs, answer};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use consort_core::plan::Plan;
 use consort_core::scheduler::Status;
 use consort_engine::Report;
-use consort_engine::report::TaskReport;
+use consort_engine::report::{CriticalPath, PathStep, TaskReport};
 use consort_plugin_host::Payload;
 
 use crate::table::Table;
@@ -17,6 +17,8 @@ use crate::watch::seconds;
 
 /// Tasks in the table; of larger runs those that did not succeed come first.
 const MOST_ROWS: usize = 40;
+/// Steps of a critical path that are shown.
+const LONGEST_PATH: usize = 6;
 /// Failed tasks that are explained.
 const MOST_ERRORS: usize = 20;
 /// Lines of a plugin's stack that are shown.
@@ -95,6 +97,9 @@ fn summary(report: &Report) -> String {
         let _ = write!(out, ", ${:.4}", usage.cost);
     }
     out.push('\n');
+    if metrics.critical_path.tasks > 1 {
+        let _ = writeln!(out, "critical path: {}", critical_path(&metrics.critical_path));
+    }
     let policy = &metrics.policy;
     if policy.faults > 0 {
         let _ = write!(
@@ -108,6 +113,19 @@ fn summary(report: &Report) -> String {
         out.push_str("; the built-in order decided then\n");
     }
     out
+}
+
+/// What the run's duration was made of: its last steps, if there are many.
+fn critical_path(path: &CriticalPath) -> String {
+    let shown = &path.path[path.path.len().saturating_sub(LONGEST_PATH)..];
+    let mut steps: Vec<String> = Vec::new();
+    if (shown.len() as u32) < path.tasks {
+        steps.push(format!("… {} tasks", path.tasks - shown.len() as u32));
+    }
+    let step =
+        |step: &PathStep| format!("{} {}", step.task_id, seconds(Duration::from_millis(step.ms)));
+    steps.extend(shown.iter().map(step));
+    steps.join(" → ")
 }
 
 /// The results of the last tasks: alone as it is, several under their names.

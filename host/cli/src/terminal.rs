@@ -1,7 +1,9 @@
 //! What is printed, and where: results on standard output, everything else on
 //! standard error. Nobody reading any more is no error.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, BufWriter, ErrorKind, Write as _};
+
+use serde::Serialize;
 
 use crate::error::CommandError;
 
@@ -12,7 +14,22 @@ use crate::error::CommandError;
 /// Standard output is full or broken, but not that its reader is gone.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Prints a result as indented JSON, piece by piece: it may be large.
+///
+/// # Errors
+///
+/// As [`print`].
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+    printed(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+}
+
+fn printed(done: io::Result<()>) -> Result<(), CommandError> {
+    match done {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(CommandError::failed(format!("could not write to standard output: {error}")))
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use consort_core::scheduler::Retry;
 use consort_plugin_host::{
-    CallContext, CallError, Invocation, Level, Metric, Observer, Progress, Step,
+    CallContext, CallError, Consumed, Invocation, Level, Metric, Observer, Progress, Step,
 };
 use tokio::sync::oneshot;
 
@@ -19,6 +19,7 @@ use crate::error::{Failed, TaskError};
 use crate::job::Job;
 use crate::message::lost;
 use crate::stage::{Pulse, Stage};
+use crate::tally::share;
 
 /// A table with so many seats.
 pub(crate) fn table(seats: usize) -> Vec<Seat> {
@@ -182,6 +183,12 @@ impl Observer for Ears {
         for ear in &self.all {
             ear.progress(update.clone());
             update.partial = None;
+        }
+    }
+
+    fn consumed(&self, used: &Consumed) {
+        for (n, ear) in self.all.iter().enumerate() {
+            ear.consumed(&share(used, self.all.len() as u64, n == 0));
         }
     }
 

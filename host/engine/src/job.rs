@@ -18,6 +18,7 @@ use crate::draft::Draft;
 use crate::error::{Failed, TaskError, never};
 use crate::report::JsonPayload;
 use crate::stage::{Ear, Pulse, Stage};
+use crate::tally::Tally;
 
 /// A task of the plan, or one that was added to the run.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ pub(crate) struct Job {
     pub(crate) id: Arc<str>,
     pub(crate) works_on: WorksOn,
     pub(crate) pulse: Option<Arc<Pulse>>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// What a job works on.
@@ -203,6 +205,7 @@ impl Job {
             task: Some(self.id.clone()),
             plugin: plugin.clone(),
             pulse: self.pulse.clone(),
+            tally: self.tally.clone(),
         })
     }
 }

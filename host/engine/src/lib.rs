@@ -13,7 +13,8 @@
 //! * [`control`]: what is done to a run from outside: answers, additions, stops.
 //! * `draft`: a task that is added to a live run, before it is in it.
 //! * `policy`: the run's prioritizer, and when it is asked.
-//! * `stage` and `job`: what a whole run shares, and what one task works on.
+//! * `stage` and `job`: what a whole run shares, and what one task works on;
+//!   `tally`: what that uses.
 //! * `decide`: whether a task is done, and for which items.
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
@@ -50,6 +51,7 @@ pub mod retry;
 mod run;
 pub mod setup;
 mod stage;
+mod tally;
 pub mod watch;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
-use consort_plugin_host::Level;
+use consort_plugin_host::{Consumed, Level};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -15,8 +15,8 @@ use crate::report::UsageReport;
 /// What work that runs apart tells the run loop.
 pub(crate) enum Message {
     /// An attempt is over; none: it was stopped. Every attempt sends exactly
-    /// one, its last.
-    Ended { task: TaskIx, end: Option<AttemptEnd> },
+    /// one, its last, and says what its calls have used.
+    Ended { task: TaskIx, end: Option<AttemptEnd>, used: Consumed },
     /// What an attempt has used; comes before its end.
     Used { task: TaskIx, usage: UsageReport },
     /// A sign of life of an attempt.

@@ -16,8 +16,9 @@ use consort_core::scheduler::Scheduler;
 use consort_plugin_host::{CallContext, CallError, Candidate, Prioritizer, Snapshot};
 
 use crate::cast::CastPrioritizer;
-use crate::report::PolicyMetrics;
+use crate::report::{PolicyMetrics, ResourceReport};
 use crate::stage::{Ear, Stage};
+use crate::tally::Tally;
 use crate::watch::RunEvent;
 
 /// Faults in a row after which a policy is rested.
@@ -30,6 +31,8 @@ const LONGEST_REST: i64 = 3_600_000;
 /// The prioritizer of a run and what came of asking it.
 pub(crate) struct Policy {
     stage: Arc<Stage>,
+    /// What its calls have used.
+    tally: Arc<Tally>,
     cx: CallContext,
     idle: Option<Prioritizer>,
     scoring: Option<Scoring>,
@@ -71,9 +74,17 @@ impl Policy {
     pub(crate) fn new(stage: Arc<Stage>, cast: CastPrioritizer) -> Self {
         let CastPrioritizer { plugin, prioritizer, config, limits } = cast;
         let plugin_name = plugin.name().clone();
-        let ear = Ear { stage: stage.clone(), task: None, plugin: plugin_name, pulse: None };
+        let tally = Arc::<Tally>::default();
+        let ear = Ear {
+            stage: stage.clone(),
+            task: None,
+            plugin: plugin_name,
+            pulse: None,
+            tally: tally.clone(),
+        };
         Self {
             stage,
+            tally,
             cx: CallContext {
                 limits,
                 config,
@@ -166,7 +177,7 @@ impl Policy {
 
     /// What came of it all.
     pub(crate) fn into_metrics(self) -> PolicyMetrics {
-        self.metrics
+        PolicyMetrics { resources: ResourceReport::new(&self.tally.total()), ..self.metrics }
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use consort_core::scheduler::{Status, Stop};
-use consort_plugin_host::Payload;
+use consort_plugin_host::{Consumed, Payload};
 use tokio::sync::oneshot;
 
 use crate::attempt::Left;
@@ -20,6 +20,10 @@ pub(crate) struct Record {
     pub(crate) error: Option<Box<TaskError>>,
     /// Of all attempts.
     pub(crate) usage: Option<Box<UsageReport>>,
+    /// What its plugin calls have used, of all attempts.
+    pub(crate) consumed: Consumed,
+    /// Milliseconds that it was ready and nobody did it.
+    pub(crate) queued: u32,
     /// Only while it is not finished.
     pub(crate) live: Option<Box<Live>>,
     /// Milliseconds since the epoch.
@@ -44,7 +48,7 @@ pub(crate) enum Source {
     Earlier,
 }
 
-const _: () = assert!(size_of::<Record>() <= 128, "a million of them stay small");
+const _: () = assert!(size_of::<Record>() <= 168, "a million of them stay small");
 
 /// What is kept of a task that is not finished.
 #[derive(Default)]
@@ -77,6 +81,18 @@ impl Record {
     /// Milliseconds since the first attempt began; 0 if none did.
     pub(crate) fn elapsed(&self, now: i64) -> u64 {
         self.started.map_or(0, |started| (now - started.get()).max(0).unsigned_abs())
+    }
+
+    /// Adds what the plugin calls of an attempt have used.
+    pub(crate) fn consume(&mut self, more: &Consumed) {
+        let all = &self.consumed;
+        self.consumed = Consumed {
+            fuel: all.fuel.saturating_add(more.fuel),
+            memory: all.memory.max(more.memory),
+            cpu_time: all.cpu_time.saturating_add(more.cpu_time),
+            network: all.network.saturating_add(more.network),
+            requests: all.requests.saturating_add(more.requests),
+        };
     }
 
     pub(crate) fn use_up(&mut self, usage: UsageReport) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use consort_core::scheduler::Status;
-use consort_plugin_host::Payload;
+use consort_plugin_host::{Consumed, Payload};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize, ser};
 use serde_json::value::RawValue;
@@ -84,6 +84,12 @@ pub struct TaskReport {
     pub finished: Option<jiff::Timestamp>,
     /// What it cost, all attempts together.
     pub usage: Option<UsageReport>,
+    /// What the plugin calls made for it have used, all attempts together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceReport>,
+    /// Milliseconds that it was ready and waited for its turn, all attempts
+    /// together.
+    pub queued_ms: u32,
     /// How many items it was done for; they are tasks of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<u32>,
@@ -126,13 +132,71 @@ pub struct Metrics {
     pub reused: u32,
     /// Tasks on the longest chain of dependencies.
     pub longest_chain: u32,
+    /// The share of tasks that succeeded among those that succeeded or failed;
+    /// none if there are none.
+    pub success_rate: Option<f64>,
+    /// How long tasks were done, from the first attempt to the end.
+    pub execution_ms: Spread,
+    /// How long tasks were ready and waited for their turn.
+    pub queued_ms: Spread,
+    /// What the run's duration was made of.
+    pub critical_path: CriticalPath,
     /// Sums over all tasks that reported usage.
     pub usage: UsageTotals,
+    /// Sums over all calls of plugins for tasks.
+    pub resources: ResourceReport,
     /// What decided the order.
     pub policy: PolicyMetrics,
     /// What plugins counted, by plugin and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginMetric>,
+}
+
+/// How a number is spread over tasks; zero where there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Half of them have no more.
+    pub p50: u64,
+    /// 95 of 100 have no more.
+    pub p95: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// The chain of tasks that the run's duration was made of: the task that ended
+/// last, the dependency of it that ended last, and so on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CriticalPath {
+    /// How many tasks there are on it.
+    pub tasks: u32,
+    /// The tasks, the first one first; only the last thousand.
+    pub path: Vec<PathStep>,
+}
+
+/// One task of a critical path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PathStep {
+    /// The task.
+    pub task_id: Arc<str>,
+    /// Milliseconds from the end of the step before to its own.
+    pub ms: u64,
+}
+
+/// What calls of plugins have used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct ResourceReport {
+    /// Instructions, about.
+    pub fuel: u64,
+    /// Bytes of memories and tables of the largest call.
+    pub peak_memory: u64,
+    /// Milliseconds of computing.
+    pub cpu_ms: f64,
+    /// Bytes sent and received.
+    pub network: u64,
+    /// HTTP requests.
+    pub requests: u64,
 }
 
 /// Sums of usage.
@@ -162,6 +226,8 @@ pub struct PolicyMetrics {
     /// How often it was not asked because it rested, and the built-in order
     /// decided.
     pub rested: u64,
+    /// What its calls have used, the last one not included while it goes on.
+    pub resources: ResourceReport,
     /// The last reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<String>,
@@ -198,6 +264,29 @@ impl Report {
     /// The task of that id.
     pub fn task(&self, id: &str) -> Option<&TaskReport> {
         self.tasks.iter().find(|task| &*task.id == id)
+    }
+}
+
+impl ResourceReport {
+    pub(crate) fn new(used: &Consumed) -> Self {
+        Self {
+            fuel: used.fuel,
+            peak_memory: used.memory,
+            cpu_ms: used.cpu_time as f64 / 1_000.0,
+            network: used.network,
+            requests: used.requests,
+        }
+    }
+}
+
+impl Spread {
+    /// Of these numbers, in any order.
+    pub(crate) fn of(mut all: Vec<u64>) -> Self {
+        let Some(last) = all.len().checked_sub(1) else { return Self::default() };
+        all.sort_unstable();
+        let at = |share: f64| all[((last as f64) * share).ceil() as usize];
+        let sum: f64 = all.iter().map(|one| *one as f64).sum();
+        Self { mean: sum / all.len() as f64, p50: at(0.5), p95: at(0.95), max: all[last] }
     }
 }
 
@@ -266,5 +355,18 @@ impl Serialize for JsonPayload<'_> {
                 map.end()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_that_of_its_numbers() {
+        assert_eq!(Spread::of(vec![]), Spread::default());
+        assert_eq!(Spread::of(vec![7]), Spread { mean: 7.0, p50: 7, p95: 7, max: 7 });
+        let hundred = Spread::of((1..=100).rev().collect());
+        assert_eq!(hundred, Spread { mean: 50.5, p50: 51, p95: 96, max: 100 });
     }
 }

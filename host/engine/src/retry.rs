@@ -262,6 +262,7 @@ impl Additions {
             Input::Message(Message::Ended {
                 task,
                 end: Some(AttemptEnd::Done { proposals, .. }),
+                ..
             }) if !proposals.is_empty() => {
                 self.keep(task, proposals, wanted);
             }

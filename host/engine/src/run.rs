@@ -15,7 +15,8 @@
 //! * `add`: tasks that are added.
 //! * `repeat`: what an earlier run has done.
 //! * `explain`: why a task has no result.
-//! * `finish`: what a finished task leaves, and what the run does.
+//! * `finish`: what a finished task leaves, and what the run does; `measure`: what
+//!   can be counted of it.
 
 mod add;
 mod ask;
@@ -25,6 +26,7 @@ mod command;
 pub(crate) mod durable;
 mod explain;
 mod finish;
+mod measure;
 mod remote;
 mod repeat;
 mod start;
@@ -41,6 +43,7 @@ use consort_core::scheduler::{
     Submission,
 };
 use consort_core::template::Shared;
+use consort_plugin_host::Consumed;
 use consort_store::StoreError;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -426,7 +429,8 @@ impl Conductor {
     /// A result beyond what a run may keep is a failure instead. `coming` bytes
     /// are on their way.
     fn bounded(&self, message: Message, coming: &mut u64) -> Message {
-        let Message::Ended { task, end: Some(AttemptEnd::Done { output, .. }) } = &message else {
+        let Message::Ended { task, end: Some(AttemptEnd::Done { output, .. }), used } = &message
+        else {
             return message;
         };
         *coming += output.len() as u64;
@@ -442,7 +446,7 @@ impl Conductor {
         );
         let error = Box::new(TaskError::new("results", text));
         let end = Some(AttemptEnd::Failed { error, retry: Retry::Never });
-        Message::Ended { task: *task, end }
+        Message::Ended { task: *task, end, used: *used }
     }
 
     /// Of what plugins log for a task, the first part is recorded.
@@ -529,7 +533,8 @@ impl Conductor {
                     let _ = stop.send(());
                 } else if self.recovering {
                     // It ended with the process that made it.
-                    self.inputs.push(Input::Message(Message::Ended { task, end: None }));
+                    let used = Consumed::default();
+                    self.inputs.push(Input::Message(Message::Ended { task, end: None, used }));
                 }
             }
             Action::CancelRemote { task, why } => {

@@ -9,13 +9,14 @@ use std::time::Instant;
 use consort_core::graph::TaskIx;
 use consort_core::plan::Plan;
 use consort_core::template::Shared;
-use consort_plugin_host::{Level, Metric, MetricValue, Observer, Progress};
+use consort_plugin_host::{Consumed, Level, Metric, MetricValue, Observer, Progress};
 
 use crate::cache::Cache;
 use crate::cast::Cast;
 use crate::draft::Drafting;
 use crate::message::{LogLine, Mail, Message};
 use crate::report::PluginMetric;
+use crate::tally::Tally;
 use crate::watch::{RunEvent, Watcher};
 
 /// Names of plugins' numbers a run keeps; a plugin that makes up more only
@@ -55,6 +56,7 @@ pub(crate) struct Ear {
     pub(crate) plugin: Arc<str>,
     /// For an attempt that must show signs of life.
     pub(crate) pulse: Option<Arc<Pulse>>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// Tells the run loop that an attempt is alive: not at every sign of life, only
@@ -120,6 +122,10 @@ impl Observer for Ear {
         if let Some(task) = &self.task {
             self.stage.tell(&RunEvent::Progress { task, update: &update });
         }
+    }
+
+    fn consumed(&self, used: &Consumed) {
+        self.tally.add(used);
     }
 
     fn metric(&self, metric: Metric) {

@@ -85,7 +85,7 @@ pub use plugin::Plugin;
 pub use adapter::Adapter;
 pub use call::CallContext;
 pub use contract::*;
-pub use observer::{Level, Metric, MetricValue, Observer, Progress};
+pub use observer::{Consumed, Level, Metric, MetricValue, Observer, Progress};
 pub use prioritizer::Prioritizer;
 pub use transformer::Transformer;
 

@@ -39,6 +39,11 @@ impl MemoryMeter {
         self.allowed = allowed;
     }
 
+    /// Bytes at their most.
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
     fn grow(&mut self, from: usize, to: usize, maximum: Option<usize>, unit: u64) -> Result<bool> {
         let growth = (to.saturating_sub(from) as u64).saturating_mul(unit);
         let used = self.used.saturating_add(growth);

@@ -1,5 +1,5 @@
 //! An *observer* hears what a plugin says while a call runs: log lines,
-//! progress, metrics.
+//! progress, metrics; and at its end what it has used.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,21 @@ pub enum MetricValue {
     Observe(f64),
 }
 
+/// What a call has used of what its limits bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Consumed {
+    /// Instructions, about.
+    pub fuel: u64,
+    /// Bytes of all memories and tables at their largest.
+    pub memory: u64,
+    /// Microseconds of computing.
+    pub cpu_time: u64,
+    /// Bytes sent and received.
+    pub network: u64,
+    /// HTTP requests.
+    pub requests: u64,
+}
+
 /// Hears what a plugin says. Called on the thread that runs the plugin, in the
 /// order the plugin speaks, so implementations hand over rather than work. All
 /// strings together are bounded by the call's `log` limit.
@@ -60,4 +75,6 @@ pub trait Observer: Send + Sync {
     fn progress(&self, update: Progress);
     /// The plugin reported a number.
     fn metric(&self, metric: Metric);
+    /// The call is over, however it ended, or was given up. Said once, last.
+    fn consumed(&self, _: &Consumed) {}
 }

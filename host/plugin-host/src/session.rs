@@ -16,6 +16,7 @@ use crate::error::{CallError, FaultKind};
 use crate::fault::{Circumstances, Exceeded, Phase};
 use crate::limits::{LimitKind, Limits};
 use crate::meter::Stopwatch;
+use crate::observer::{Consumed, Observer};
 use crate::plugin::{Function, Plugin};
 use crate::room::Place;
 use crate::store::State;
@@ -37,6 +38,8 @@ struct Call {
     limits: Limits,
     watch: Arc<Stopwatch>,
     begun: Instant,
+    /// Who is to be told what it has used; none once that is done.
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Session {
@@ -54,6 +57,7 @@ impl Session {
             limits: cx.limits,
             watch: Arc::clone(&state.watch),
             begun: Instant::now(),
+            observer: cx.observer.clone(),
         };
         let place = match call.bound(plugin.place()).await {
             Ok(place) => place,
@@ -88,6 +92,7 @@ impl Session {
 
     /// Begins another call of an instance that stays.
     pub(crate) fn renew(&mut self, function: Function, cx: &CallContext) {
+        self.account();
         State::renew(&mut self.store, cx);
         let state = self.store.data();
         state.voice.begin(self.call.plugin.name(), cx.limits.log, cx.observer.as_ref());
@@ -95,6 +100,22 @@ impl Session {
         self.call.limits = cx.limits;
         self.call.watch = Arc::clone(&state.watch);
         self.call.begun = Instant::now();
+        self.call.observer.clone_from(&cx.observer);
+    }
+
+    /// Says what the call has used, unless that is done.
+    fn account(&mut self) {
+        let Some(observer) = self.call.observer.take() else { return };
+        let state = self.store.data();
+        let (requests, network) = state.traffic();
+        observer.consumed(&Consumed {
+            // What is left cannot be had only where fuel is not counted.
+            fuel: self.call.limits.fuel.saturating_sub(self.store.get_fuel().unwrap_or_default()),
+            memory: state.memory.used(),
+            cpu_time: self.call.watch.spent().as_micros() as u64,
+            network,
+            requests,
+        });
     }
 
     /// Calls the function the session was opened for. After an error the
@@ -128,6 +149,7 @@ impl Session {
         let state = self.store.data();
         let report = state.egress_report();
         state.voice.end(&report.denials);
+        self.account();
         match report.overrun {
             Some(overrun) => Err(self.call.fault(self.store.data(), overrun.into())),
             None => Ok(()),
@@ -152,6 +174,12 @@ impl Session {
     fn export(&self) -> ComponentExportIndex {
         let loaded = self.call.plugin.loaded(self.tier).expect("an instance of it exists");
         loaded.export(self.call.function)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.account();
     }
 }
 

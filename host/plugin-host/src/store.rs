@@ -91,6 +91,11 @@ impl State {
         self.egress.as_ref().map(CallEgress::report).unwrap_or_default()
     }
 
+    /// How many requests the guest made, and their bytes in both directions.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        self.egress.as_ref().map(CallEgress::traffic).unwrap_or_default()
+    }
+
     /// Runs whenever an epoch ends while the guest computes.
     fn on_tick(&self) -> wasmtime::Result<UpdateDeadline> {
         let used = self.watch.spent().as_millis() as u64;

@@ -8,6 +8,7 @@ mod cache;
 mod control;
 mod fan_out;
 mod limits;
+mod metrics;
 mod retry;
 
 use std::sync::{Arc, LazyLock, Mutex};

@@ -1,12 +1,11 @@
 //! `consort gc`: forgets runs and cached results of long ago.
 
 use clap::Args;
-use serde_json::json;
 
 use crate::error::{CommandError, Exit};
 use crate::process;
 use crate::store::{StoreArgs, failed};
-use crate::terminal::print;
+use crate::terminal::{print, print_json};
 use crate::when::Span;
 
 /// Forget runs and cached results of long ago, and give their room back
@@ -45,7 +44,7 @@ pub(crate) fn gc(args: &GcArgs) -> Result<Exit, CommandError> {
     let runtime = process::runtime()?;
     let report = runtime.block_on(store.gc(before, args.dry_run)).map_err(failed)?;
     if args.json {
-        print(&format!("{:#}\n", json!(report)))?;
+        print_json(&report)?;
     } else {
         let verb = if args.dry_run { "would forget" } else { "forgot" };
         print(&format!(

@@ -2,12 +2,11 @@
 
 use clap::Args;
 use consort_store::{RunFilter, RunRow, RunStatus};
-use serde_json::json;
 
 use crate::error::{CommandError, Exit};
 use crate::store::{StoreArgs, failed};
 use crate::table::Table;
-use crate::terminal::{harmless, one_line, print};
+use crate::terminal::{harmless, one_line, print, print_json};
 use crate::when::moment;
 
 /// Characters of a name in the table.
@@ -47,7 +46,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CommandError> {
     let filter = RunFilter { status: args.status, limit: Some(args.limit), ..RunFilter::default() };
     let rows = args.store.reader()?.runs(&filter).map_err(failed)?;
     if args.json {
-        print(&format!("{:#}\n", json!(rows)))?;
+        print_json(&rows)?;
         return Ok(Exit::Success);
     }
     let mut table = Table::new(&["RUN", "STATUS", "TASKS", "SUBMITTED", "ENDED", "NAME"]);

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::error::{CommandError, Exit};
 use crate::host::PluginArgs;
 use crate::table::Table;
-use crate::terminal::{harmless, one_line, print, tell};
+use crate::terminal::{harmless, one_line, print, print_json, tell};
 
 /// Characters of a description in the table; JSON has all of it.
 const WIDEST: usize = 72;
@@ -36,7 +36,7 @@ pub(crate) fn plugin_list(args: &PluginListArgs) -> Result<Exit, CommandError> {
     let passed_over: Vec<String> = catalog.problems().iter().map(ToString::to_string).collect();
     if args.json {
         let plugins: Vec<_> = plugins.iter().map(as_json).collect();
-        print(&format!("{:#}\n", json!({"plugins": plugins, "passed_over": passed_over})))?;
+        print_json(&json!({"plugins": plugins, "passed_over": passed_over}))?;
         return Ok(Exit::Success);
     }
     let mut table = Table::new(&["NAME", "VERSION", "KIND", "DIGEST", "FROM", "DESCRIPTION"]);

@@ -10,7 +10,7 @@ use consort_store::RunStatus;
 use crate::error::{CommandError, Exit};
 use crate::outcome;
 use crate::store::StoreArgs;
-use crate::terminal::print;
+use crate::terminal::{print, print_json};
 
 /// Print the results of a recorded run
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub(crate) fn result(args: &ResultArgs) -> Result<Exit, CommandError> {
         )));
     };
     if args.json {
-        print(&format!("{:#}\n", serde_json::json!(report)))?;
+        print_json(&report)?;
     } else {
         print(&outcome::outputs(&report, &last, false))?;
     }

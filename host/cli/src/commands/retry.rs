@@ -10,7 +10,7 @@ use crate::error::{CommandError, Exit};
 use crate::execution::{OperatorArgs, ShowArgs, also_as_json, execute};
 use crate::store::{StoreArgs, unreadable};
 use crate::table::Table;
-use crate::terminal::{harmless, print, tell};
+use crate::terminal::{harmless, print, print_json, tell};
 
 /// Tasks that are listed.
 const MOST_ROWS: usize = 50;
@@ -71,7 +71,11 @@ fn carry_out(args: &RetryArgs) -> Result<Exit, CommandError> {
     let again = if args.from.is_empty() { Again::Failed } else { Again::From(args.from.clone()) };
     let retry = Retry::plan(&args.store.reader()?, &args.run, &again).map_err(refused)?;
     if args.dry_run {
-        print(&if args.show.json { as_json(&retry) } else { harmless(&as_text(&retry)) })?;
+        if args.show.json {
+            print_json(&json!({"retry_of": retry.of(), "tasks": retry.tasks()}))?;
+        } else {
+            print(&harmless(&as_text(&retry)))?;
+        }
         return Ok(Exit::Success);
     }
     if !args.show.quiet && !args.show.json {
@@ -86,10 +90,6 @@ fn carry_out(args: &RetryArgs) -> Result<Exit, CommandError> {
         }
         Ok((run, Map::new()))
     })
-}
-
-fn as_json(retry: &Retry) -> String {
-    format!("{:#}\n", json!({"retry_of": retry.of(), "tasks": retry.tasks()}))
 }
 
 fn as_text(retry: &Retry) -> String {

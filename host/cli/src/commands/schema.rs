@@ -4,7 +4,7 @@ use clap::Args;
 use consort_core::spec::schema;
 
 use crate::error::{CommandError, Exit};
-use crate::terminal::print;
+use crate::terminal::print_json;
 
 /// Print the JSON Schema of the workflow format
 #[derive(Debug, Args)]
@@ -18,6 +18,6 @@ pub(crate) struct SchemaArgs {}
 
 /// Carries the command out.
 pub(crate) fn print_schema(_: &SchemaArgs) -> Result<Exit, CommandError> {
-    print(&format!("{:#}\n", schema()))?;
+    print_json(&schema())?;
     Ok(Exit::Success)
 }

@@ -3,12 +3,14 @@
 use clap::Args;
 use consort_engine::PastRun;
 use consort_engine::control::TaskStatus;
-use serde_json::json;
+use consort_engine::past::RunProgress;
+use consort_store::RunRow;
+use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
 use crate::store::{StoreArgs, find_task};
 use crate::table::Table;
-use crate::terminal::{harmless, one_line, print};
+use crate::terminal::{harmless, one_line, print, print_json};
 use crate::watch::seconds;
 
 /// Tasks in the table; of larger runs those that are finished well come last.
@@ -50,12 +52,19 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         }
     };
     if args.json {
-        let status = json!({"run": run.row(), "progress": run.progress(), "tasks": tasks});
-        print(&format!("{status:#}\n"))?;
+        print_json(&Shown { run: run.row(), progress: run.progress(), tasks: &tasks })?;
     } else {
         print(&harmless(&as_text(&run, &tasks)))?;
     }
     Ok(Exit::Success)
+}
+
+/// The object that `--json` prints.
+#[derive(Serialize)]
+struct Shown<'a> {
+    run: &'a RunRow,
+    progress: RunProgress,
+    tasks: &'a [TaskStatus],
 }
 
 fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {

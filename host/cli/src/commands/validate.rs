@@ -13,7 +13,7 @@ use crate::document::Document;
 use crate::error::{CommandError, Exit};
 use crate::host::{HostArgs, engine, prepare};
 use crate::process::runtime;
-use crate::terminal::{complain, print};
+use crate::terminal::{complain, print, print_json};
 
 /// Check workflows: format, references, cycles, plugins and their configuration
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<Exit, CommandError> {
         }
     }
     if args.json {
-        print(&format!("{:#}\n", Value::Array(findings)))?;
+        print_json(&findings)?;
     }
     Ok(exit)
 }

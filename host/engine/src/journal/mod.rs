@@ -193,9 +193,11 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
         Input::Scored(scores) => Wire::Scored(scores.as_deref().map(wire::scores)),
         Input::Timer => Wire::Timer,
         Input::Message(message) => match message {
-            Message::Ended { task, end } => {
-                Wire::Ended { task: task.0, end: wire_end(end.as_ref(), blobs) }
-            }
+            Message::Ended { task, end, used } => Wire::Ended {
+                task: task.0,
+                end: wire_end(end.as_ref(), blobs),
+                used: wire::consumed(used),
+            },
             Message::Used { task, usage } => Wire::Used { task: task.0, usage: usage.clone() },
             Message::Alive(task) => Wire::Alive { task: task.0 },
             Message::Logged(line) => Wire::Logged(line.clone()),
@@ -386,9 +388,10 @@ impl Reading<'_> {
             },
             Wire::Scored(scores) => Input::Scored(scores.as_deref().map(wire::read_scores)),
             Wire::Timer => Input::Timer,
-            Wire::Ended { task, end } => Input::Message(Message::Ended {
+            Wire::Ended { task, end, used } => Input::Message(Message::Ended {
                 task: TaskIx(task),
                 end: self.end(seq, end, drafting)?,
+                used: wire::read_consumed(used),
             }),
             Wire::Used { task, usage } => {
                 Input::Message(Message::Used { task: TaskIx(task), usage })

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use consort_core::plan::Known;
 use consort_core::spec::Format;
-use consort_plugin_host::{Dependency, Payload};
+use consort_plugin_host::{Consumed, Dependency, Payload};
 use consort_store::{Blob, Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -45,6 +45,9 @@ pub(super) enum Wire {
     Ended {
         task: u32,
         end: WireEnd,
+        /// Fuel, bytes of memory, microseconds, bytes over the network, requests.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        used: [u64; 5],
     },
     Used {
         task: u32,
@@ -349,6 +352,22 @@ impl WireDependency {
     pub(super) fn read(self, fetch: Fetch<'_>) -> Result<Dependency, Unreadable> {
         Ok(Dependency { name: self.name, task: self.task, value: self.value.read(fetch)? })
     }
+}
+
+fn is_nothing(used: &[u64; 5]) -> bool {
+    *used == [0; 5]
+}
+
+/// What was used, as a list.
+pub(super) fn consumed(used: &Consumed) -> [u64; 5] {
+    let Consumed { fuel, memory, cpu_time, network, requests } = *used;
+    [fuel, memory, cpu_time, network, requests]
+}
+
+/// The same back.
+pub(super) fn read_consumed(used: [u64; 5]) -> Consumed {
+    let [fuel, memory, cpu_time, network, requests] = used;
+    Consumed { fuel, memory, cpu_time, network, requests }
 }
 
 /// A checkpoint as text.

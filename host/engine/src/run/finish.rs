@@ -7,13 +7,13 @@ use std::time::Duration;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Edge, Work};
 use consort_core::scheduler::{Reason, RunReason, Status};
-use consort_plugin_host::Payload;
+use consort_plugin_host::{Consumed, Payload};
 
 use super::Conductor;
 use crate::job::TaskRef;
 use crate::policy::Policy;
 use crate::record::{Record, Source};
-use crate::report::{JsonPayload, Metrics, Report, TaskReport};
+use crate::report::{JsonPayload, Metrics, Report, ResourceReport, TaskReport};
 use crate::watch::RunEvent;
 
 impl Conductor {
@@ -110,15 +110,15 @@ impl Conductor {
     pub(super) fn report(mut self, status: Status, reason: RunReason) -> Report {
         let millis = self.elapsed();
         let reason = self.run_error(reason);
+        let mut metrics = Metrics::default();
+        self.measure(&mut metrics);
         let mut records = std::mem::take(&mut self.records);
         let stage = self.stage.clone();
         let plan = &stage.plan;
-        let mut metrics = Metrics {
-            duration_ms: millis,
-            longest_chain: plan.graph.depths(&plan.order).into_iter().max().map_or(0, |d| d + 1),
-            usage: self.spent,
-            ..Metrics::default()
-        };
+        metrics.duration_ms = millis;
+        metrics.longest_chain =
+            plan.graph.depths(&plan.order).into_iter().max().map_or(0, |depth| depth + 1);
+        metrics.usage = self.spent;
         let mut tasks = Vec::with_capacity(records.len());
         let planned = (0..plan.tasks.len() as u32).map(TaskIx);
         for task in planned.chain(self.nodes.added()) {
@@ -163,6 +163,9 @@ impl Conductor {
             started: time(record.started),
             finished: time(record.finished),
             usage: record.usage.map(|usage| *usage),
+            resources: (record.consumed != Consumed::default())
+                .then(|| ResourceReport::new(&record.consumed)),
+            queued_ms: record.queued,
             items: items.filter(|items| *items > 0 || status == Status::Succeeded),
             cached,
             reused,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use consort_core::graph::TaskIx;
 use consort_core::scheduler::{End, Event};
+use consort_plugin_host::Consumed;
 use tokio::sync::oneshot;
 
 use super::Conductor;
@@ -48,14 +49,14 @@ impl Begun {
     /// Lets it go, apart from the loop.
     pub(super) fn spawn(self) {
         let Self { work, stopped, owed } = self;
-        let task = work.task;
+        let (task, tally) = (work.task, work.job.tally.clone());
         tokio::spawn(async move {
             let end = tokio::select! {
                 biased;
                 end = work.run() => Some(end),
                 _ = stopped => None,
             };
-            owed.pay(Message::Ended { task, end });
+            owed.pay(Message::Ended { task, end, used: tally.total() });
         });
     }
 }
@@ -117,7 +118,14 @@ impl Conductor {
             Some((_, fan, index)) => WorksOn::Item { fan, index },
             None => WorksOn::Results(self.results(&task)),
         };
-        Job { stage: self.stage.clone(), task, id: self.id(node), works_on, pulse: None }
+        Job {
+            stage: self.stage.clone(),
+            task,
+            id: self.id(node),
+            works_on,
+            pulse: None,
+            tally: Arc::default(),
+        }
     }
 
     /// The results that a task's edges pass on.
@@ -169,7 +177,9 @@ impl Conductor {
         deadline: i64,
     ) -> Option<Begun> {
         let agent = self.agent_of(task, agent);
+        let waited = (self.now - self.scheduler.ready_at(task)).max(0).unsigned_abs();
         let record = &mut self.records[task.index()];
+        record.queued = record.queued.saturating_add(waited.try_into().unwrap_or(u32::MAX));
         record.agent = Some(agent);
         record.attempts = attempt;
         record.start(self.now);
@@ -207,14 +217,18 @@ impl Conductor {
             seat: None,
             mail: self.mail.clone(),
         };
-        let owed = self.mail.owe(Message::Ended { task, end: Some(AttemptEnd::lost()) });
+        let (end, used) = (Some(AttemptEnd::lost()), Consumed::default());
+        let owed = self.mail.owe(Message::Ended { task, end, used });
         Begun { work, stopped, owed }
     }
 
     /// Keeps what a message brings and tells the scheduler what it means.
     pub(super) fn read(&mut self, message: Message) {
         match message {
-            Message::Ended { task, end } => self.take_end(task, end),
+            Message::Ended { task, end, used } => {
+                self.records[task.index()].consume(&used);
+                self.take_end(task, end);
+            }
             Message::Used { task, usage } => self.take_usage(task, usage),
             Message::Alive(task) => self.events.push(Event::Alive { task }),
             Message::Decided { task, verdict } => {

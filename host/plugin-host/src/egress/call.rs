@@ -87,6 +87,11 @@ impl CallEgress {
         }
     }
 
+    /// Requests the guest tried, and bytes sent and received.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.state.requests.load(Ordering::Relaxed), self.state.meter.used())
+    }
+
     /// Sends one request the way the guest's are sent. It counts from now on, and
     /// not from when the future first runs: a guest may be gone by then.
     pub(super) fn send(
