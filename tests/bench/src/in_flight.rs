@@ -10,7 +10,6 @@
 //! detail (`RssAnon` and `RssFile`, looked at many times a second): the plugins'
 //! initial data is left out there, which all instances share.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,12 +25,11 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::clock::Clock;
+use crate::memory::{NO_MEMORY, status};
 use crate::table::{Bar, Table};
 use crate::workload::{engine, execute, prepare, runtime};
 
 const CALLS: usize = 10_000;
-/// Why there is no figure.
-const NO_MEMORY: &str = "this system does not say how much memory a process has";
 /// Between two looks at the memory.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -190,11 +188,4 @@ impl Peak {
         let most = self.watching.join().map_err(|_| "nobody watched the memory")?;
         Ok(most.ok_or(NO_MEMORY)?)
     }
-}
-
-/// A line of what Linux says about this process, in bytes.
-fn status(line: &str) -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let value = text.lines().find_map(|text| text.strip_prefix(line))?;
-    Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }

@@ -12,12 +12,17 @@
 //! - [`clock`]: time on the wall and on the processor
 //! - [`workload`]: workflows, and the engine that runs them
 //! - [`bare`]: the same plugin calls in a loop, without Consort
-//! - [`throughput`], [`chain`], [`in_flight`], [`startup`]: one benchmark each
+//! - [`memory`]: what this process has of it
+//! - [`throughput`], [`chain`], [`in_flight`], [`startup`], [`durable`], [`soak`]:
+//!   one benchmark each
 
 mod bare;
 mod chain;
 mod clock;
+mod durable;
 mod in_flight;
+mod memory;
+mod soak;
 mod startup;
 mod table;
 mod throughput;
@@ -25,6 +30,7 @@ mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -36,10 +42,15 @@ use crate::table::Table;
 Examples:
   cargo xtask bench
   cargo xtask bench throughput chain
+  cargo xtask bench soak --minutes 10
   cargo xtask bench --json > figures.json")]
 struct Args {
-    /// Which benchmarks to run [default: all]
+    /// Which benchmarks to run [default: all but soak]
     benchmarks: Vec<Benchmark>,
+
+    /// How long a soak lasts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    minutes: u64,
 
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -59,11 +70,33 @@ enum Benchmark {
     InFlight,
     /// One task, from the start of the process to its end
     Startup,
+    /// Runs that are recorded, and a million tasks
+    Durable,
+    /// Minutes of load, with failures and cancellations
+    Soak,
 }
 
 /// Processes of their own: parts of a benchmark, and what a profiler looks at
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// A million tasks, recorded
+    #[command(hide = true)]
+    Endure {
+        /// Where they are recorded
+        store: PathBuf,
+        /// Where compiled code is kept
+        cache: PathBuf,
+    },
+    /// What comes after
+    #[command(hide = true)]
+    ComeBack {
+        /// Where they are recorded
+        store: PathBuf,
+        /// Where compiled code is kept
+        cache: PathBuf,
+        /// The run
+        run: String,
+    },
     /// The server that agents call: says where it is, ends with its input
     #[command(hide = true)]
     Serve,
@@ -88,6 +121,10 @@ enum Part {
     },
 }
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a benchmark ends with when it could not measure.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -96,6 +133,10 @@ fn main() -> ExitCode {
     let done = match args.part {
         Some(Part::Serve) => in_flight::serve().map(|()| true),
         Some(Part::Fly { url, calls, cache }) => in_flight::fly(&url, calls, &cache).map(|()| true),
+        Some(Part::Endure { store, cache }) => durable::endure(&store, &cache).map(|()| true),
+        Some(Part::ComeBack { store, cache, run }) => {
+            durable::come_back(&store, &cache, &run).map(|()| true)
+        }
         Some(Part::Repeat { side, rounds }) => throughput::repeat(side, rounds).map(|()| true),
         None => measure(&args),
     };
@@ -123,6 +164,12 @@ fn measure(args: &Args) -> Result<bool, Failure> {
     }
     if wanted(Benchmark::Startup) {
         startup::measure(&mut table)?;
+    }
+    if wanted(Benchmark::Durable) {
+        durable::measure(&mut table)?;
+    }
+    if args.benchmarks.contains(&Benchmark::Soak) {
+        soak::measure(&mut table, Duration::from_secs(60 * args.minutes))?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&table)?);

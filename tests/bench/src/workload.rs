@@ -80,9 +80,13 @@ pub(crate) fn chain(tasks: usize, relay: &Path) -> Value {
 
 /// A workflow read, compiled and given its plugins, ready to be run.
 pub(crate) async fn prepare(engine: &Engine, workflow: &Value) -> Result<Run, Failure> {
+    prepare_text(engine, &workflow.to_string()).await
+}
+
+/// The same, from its text.
+pub(crate) async fn prepare_text(engine: &Engine, text: &str) -> Result<Run, Failure> {
     let problems = |problems: Vec<_>| format!("the workload is not valid: {problems:?}");
-    let text = workflow.to_string();
-    let document = parse(&text, Format::Json).map_err(problems)?;
+    let document = parse(text, Format::Json).map_err(problems)?;
     let plan = compile(document, engine.known(), consort_engine::now()).map_err(problems)?;
     Ok(engine.prepare(plan, POLICY).await.map_err(problems)?)
 }
