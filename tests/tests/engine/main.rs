@@ -8,6 +8,7 @@ mod cache;
 mod control;
 mod fan_out;
 mod limits;
+mod notify;
 
 use std::sync::{Arc, LazyLock, Mutex};
 

@@ -35,7 +35,7 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Print one JSON object: {run, progress, tasks}
+    /// Print one JSON object: {run, progress, tasks}, and notifications if there are webhooks
     #[arg(long)]
     json: bool,
 }
@@ -50,7 +50,10 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         }
     };
     if args.json {
-        let status = json!({"run": run.row(), "progress": run.progress(), "tasks": tasks});
+        let mut status = json!({"run": run.row(), "progress": run.progress(), "tasks": tasks});
+        if let Some(notifications) = run.notifications() {
+            status["notifications"] = json!(notifications);
+        }
         print(&format!("{status:#}\n"))?;
     } else {
         print(&harmless(&as_text(&run, &tasks)))?;
@@ -72,6 +75,12 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
     if let Some(left) = progress.remaining_ms {
         let left = seconds(std::time::Duration::from_millis(left));
         text.push_str(&format!(", about {left} to go"));
+    }
+    if let Some(told) = run.notifications() {
+        text.push_str(&format!(
+            "\n{} notifications delivered, {} not, {} waiting",
+            told.delivered, told.failed, told.waiting
+        ));
     }
     text.push_str("\n\n");
     let (well, open): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| task.state == "succeeded");

@@ -37,10 +37,12 @@ use crate::decide::Verdict;
 use crate::draft::Drafting;
 use crate::job::{Fan, Given};
 use crate::message::Message;
+use crate::notices::Subscription;
+use crate::webhook::Outcome;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
-    WireSpawn, WireSubmitted, WireVerdict,
+    Fetch, Unreadable, Wire, WireDependency, WireEnd, WireOutcome, WirePayload, WireQuestion,
+    WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
 /// What a run began with: enough to make the same plan again.
@@ -57,6 +59,8 @@ pub(crate) struct Submitted {
     pub(crate) slots: u32,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) answers: BTreeMap<String, Value>,
+    /// Who is told of what.
+    pub(crate) webhooks: Vec<Subscription>,
 }
 
 /// An entry that cannot be understood.
@@ -155,6 +159,7 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         slots: submitted.slots,
         inputs: submitted.inputs.clone(),
         answers: submitted.answers.clone(),
+        webhooks: submitted.webhooks.clone(),
     })));
     page.into_entry(now)
 }
@@ -180,6 +185,12 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
             Message::Cancelled { task, attempt } => {
                 Wire::Cancelled { task: task.0, attempt: *attempt }
             }
+            Message::Notified { webhook, notice, tries, outcome } => Wire::Notified {
+                webhook: *webhook,
+                notice: *notice,
+                tries: *tries,
+                outcome: wire_outcome(outcome),
+            },
             Message::Decided { task, verdict } => {
                 Wire::Decided { task: task.0, verdict: wire_verdict(verdict, blobs) }
             }
@@ -244,6 +255,24 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
     }
 }
 
+fn wire_outcome(outcome: &Outcome) -> WireOutcome {
+    match outcome {
+        Outcome::Delivered => WireOutcome::Delivered,
+        Outcome::Refused(why) => WireOutcome::Refused(why.clone()),
+        Outcome::Unreachable(why) => WireOutcome::Unreachable(why.clone()),
+        Outcome::Gone(why) => WireOutcome::Gone(why.clone()),
+    }
+}
+
+fn read_outcome(outcome: WireOutcome) -> Outcome {
+    match outcome {
+        WireOutcome::Delivered => Outcome::Delivered,
+        WireOutcome::Refused(why) => Outcome::Refused(why),
+        WireOutcome::Unreachable(why) => Outcome::Unreachable(why),
+        WireOutcome::Gone(why) => Outcome::Gone(why),
+    }
+}
+
 fn wire_verdict(verdict: &Verdict, blobs: &mut Vec<Blob>) -> WireVerdict {
     match verdict {
         Verdict::Run => WireVerdict::Run,
@@ -289,6 +318,7 @@ impl Reading<'_> {
             slots: submitted.slots,
             inputs: submitted.inputs,
             answers: submitted.answers,
+            webhooks: submitted.webhooks,
         })
     }
 
@@ -344,6 +374,10 @@ impl Reading<'_> {
             Wire::Logged(line) => Input::Message(Message::Logged(line)),
             Wire::Cancelled { task, attempt } => {
                 Input::Message(Message::Cancelled { task: TaskIx(task), attempt })
+            }
+            Wire::Notified { webhook, notice, tries, outcome } => {
+                let outcome = read_outcome(outcome);
+                Input::Message(Message::Notified { webhook, notice, tries, outcome })
             }
             Wire::Decided { task, verdict } => {
                 let verdict = self.verdict(seq, verdict)?;

@@ -24,6 +24,7 @@ use crate::config::PolicyConfig;
 use crate::control::Target;
 use crate::error::TaskError;
 use crate::message::LogLine;
+use crate::notices::Subscription;
 use crate::question::Question;
 use crate::report::UsageReport;
 
@@ -62,6 +63,14 @@ pub(super) enum Wire {
     Decided {
         task: u32,
         verdict: WireVerdict,
+    },
+    /// What became of a notification: the webhook's number, the notice's, and
+    /// how often it was sent.
+    Notified {
+        webhook: u32,
+        notice: u64,
+        tries: u32,
+        outcome: WireOutcome,
     },
     Question {
         task: u32,
@@ -109,6 +118,18 @@ pub(super) struct WireSubmitted {
     pub(super) inputs: Map<String, Value>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) answers: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) webhooks: Vec<Subscription>,
+}
+
+/// What became of a notification.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireOutcome {
+    Delivered,
+    Refused(String),
+    Unreachable(String),
+    Gone(String),
 }
 
 /// How an attempt ended.
