@@ -1,5 +1,6 @@
 //! What webhooks have not been told when a process dies.
 
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +120,33 @@ async fn a_run_whose_end_nobody_heard_of_is_resumed_and_tells_it() {
     assert_eq!(notified[1]["id"], ends[0].id());
     let words = place.run(&format!("history {run} --store runs.db"), 0).out;
     assert!(words.contains("ops was told of broken (task-failed)"), "{words}");
+}
+
+/// What is given up together follows from what is recorded.
+#[test]
+fn who_could_not_be_reached_is_remembered() {
+    let place = Place::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", nobody.local_addr().unwrap());
+    drop(nobody);
+    let retry = json!({"max_attempts": 3, "initial_delay": 0.02, "backoff": "fixed"});
+    let config = json!({"webhooks": [{"url": url, "name": "ops", "retry": retry}]});
+    place.write("consort.yaml", &config.to_string());
+    place.write(
+        "failing.json",
+        &FAILING.replace("refuse\"", "refuse\", \"for_each\": \"range(200) | list\""),
+    );
+    let report = place.run("run failing.json --store runs.db --json", 0).json();
+    let told = &report["metrics"]["notifications"];
+    assert_eq!((&told["delivered"], &told["failed"]), (&json!(0), &json!(200 + 1)), "{told}");
+    let run = report["run_id"].as_str().unwrap();
+    let result = place.run(&format!("result {run} --store runs.db --json"), 0).json();
+    assert_eq!(result["metrics"]["notifications"], *told);
+    let history = place.run(&format!("history {run} --store runs.db"), 0).out;
+    assert!(history.contains("ops was not told of"), "{history}");
+    assert!(history.contains("that waited behind it are given up, too"), "{history}");
+    let settled = NotificationProgress { delivered: 0, failed: 201, waiting: 0 };
+    assert_eq!(notifications(&place, run), Some(settled));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

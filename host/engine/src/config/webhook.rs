@@ -27,10 +27,12 @@ pub struct WebhookConfig {
     pub name: Option<String>,
     /// Where notifications are sent to, `http` or `https`.
     pub url: String,
-    /// The name of the secret that signs them; without one they are not signed.
+    /// The name of the secret that signs them, a key in the form `whsec_` and
+    /// base64, or any text, whose bytes are the key; without one they are not
+    /// signed.
     #[serde(default)]
     pub secret: Option<String>,
-    /// What it wants to hear of; `run-finished`, `task-failed` and `question`
+    /// What it wants to hear of, of runs that begin from now on; `run-finished`, `task-failed` and `question`
     /// unless given.
     #[serde(default = "usual_topics")]
     pub events: Vec<Topic>,

@@ -417,6 +417,23 @@ mod tests {
     }
 
     #[test]
+    fn what_became_of_notifications_is_written_down_like_this() {
+        for (outcome, text) in [
+            (WireOutcome::Delivered, r#""delivered""#),
+            (WireOutcome::Refused("no".to_owned()), r#"{"refused":"no"}"#),
+            (WireOutcome::Unreachable("away".to_owned()), r#"{"unreachable":"away"}"#),
+            (WireOutcome::Gone("410".to_owned()), r#"{"gone":"410"}"#),
+        ] {
+            let wire = Wire::Notified { webhook: 1, notice: 7, tries: 2, outcome };
+            let expected =
+                format!(r#"{{"notified":{{"webhook":1,"notice":7,"tries":2,"outcome":{text}}}}}"#);
+            assert_eq!(serde_json::to_string(&wire).expect("JSON"), expected);
+            let read: Wire = serde_json::from_str(&expected).expect("it is read");
+            assert_eq!(serde_json::to_string(&read).expect("JSON"), expected);
+        }
+    }
+
+    #[test]
     fn scores_are_exact() {
         let all = [0.1 + 0.2, -0.0, 1e300, 5e-324, f64::MAX, 7.0];
         let read = read_scores(&scores(&all));
