@@ -7,6 +7,7 @@
 //! - [`modules`]: hostile plugins written in the text format, and how one
 //!   becomes a component
 //! - [`server`]: an HTTP server in the test's process that behaves as asked
+//! - [`receiver`]: a webhook in the test's process
 //! - [`agents`]: servers that nobody here wrote
 //! - [`command`]: the real `consort`
 //! - [`lab`]: a plugin host, a server and calls between them
@@ -16,4 +17,5 @@ pub mod command;
 pub mod guests;
 pub mod lab;
 pub mod modules;
+pub mod receiver;
 pub mod server;

@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use consort_tests::receiver::{Receiver, Reply};
 use consort_tests::{command, guests};
 
 /// The command, with what it writes to standard error.
@@ -43,6 +44,33 @@ impl Consort {
         let output = self.child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }
+}
+
+/// A run that is over waits for its webhooks. The first signal has nothing to
+/// cancel any more; the second ends the waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_the_waiting_for_webhooks() {
+    let receiver = Receiver::start(|_, _, _| Reply::Never).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("webhooks: [{{url: '{}'}}]", receiver.url());
+    std::fs::write(folder.path().join("consort.yaml"), config).unwrap();
+    let workflow = "[{task_id: a, agent: echo, description: x}]";
+    std::fs::write(folder.path().join("flow.yaml"), workflow).unwrap();
+    let mut consort = Consort::start(
+        Command::new(command::consort())
+            .current_dir(folder.path())
+            .args(["run", "flow.yaml", "--json", "--verbose"])
+            .env("CONSORT_CACHE_DIR", folder.path().join("code"))
+            .env_remove("CONSORT_STORE")
+            .stdin(Stdio::null()),
+    );
+    consort.wait_for("1 notification is to be delivered");
+    receiver.until(1).await;
+    consort.signal("INT");
+    consort.wait_for("once more ends the process at once");
+    consort.signal("INT");
+    let (code, report) = consort.end();
+    assert_eq!((code, report.as_str()), (Some(130), ""));
 }
 
 /// The agent takes its time to confirm that it stops, up to 10 s. The first

@@ -17,7 +17,7 @@ use crate::error::CommandError;
 const MOST_BYTES: u64 = MAX_DOCUMENT as u64;
 
 /// The text of a file and what to call it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Document {
     /// As it appears in messages.
     pub(crate) name: String,

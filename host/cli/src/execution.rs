@@ -66,7 +66,7 @@ impl OperatorArgs {
             process::log_to_stderr();
         }
         process::allow_many_files();
-        let (mut setup, policy) = self.host.setup()?;
+        let (mut setup, written) = self.host.setup()?;
         let config = &mut setup.config;
         config.concurrency = concurrency.or(config.concurrency);
         config.network.allow.extend(self.allow.iter().cloned());
@@ -74,7 +74,7 @@ impl OperatorArgs {
         for secret in &self.secret {
             secret.apply(&mut config.secrets)?;
         }
-        Ok((engine(setup)?, policy))
+        Ok((engine(setup, &written.config)?, written.policy))
     }
 }
 

@@ -63,6 +63,14 @@ pub(crate) struct HostArgs {
     policy_config: Option<Map<String, Value>>,
 }
 
+/// Where the operator wrote things down.
+pub(crate) struct Written {
+    /// The host configuration.
+    pub(crate) config: Document,
+    /// The policy.
+    pub(crate) policy: Document,
+}
+
 /// The place of what is written in no file.
 fn written(name: &str) -> Document {
     Document { name: name.to_owned(), text: String::new(), format: Format::Yaml }
@@ -78,10 +86,11 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 
 impl HostArgs {
     /// What the operator wrote down, to be adjusted before it is set up, and
-    /// where the policy was written.
-    pub(crate) fn setup(&self) -> Result<(Setup, Document), CommandError> {
+    /// where.
+    pub(crate) fn setup(&self) -> Result<(Setup, Written), CommandError> {
         let (mut config, file) = self.config()?;
-        let written = self.choose_policy(&mut config).unwrap_or(file);
+        let policy = self.choose_policy(&mut config);
+        let written = Written { policy: policy.unwrap_or_else(|| file.clone()), config: file };
         let setup = Setup {
             config,
             embedded: &EMBEDDED,
@@ -158,11 +167,12 @@ pub(crate) async fn prepare(
     })
 }
 
-/// Sets a host up.
-pub(crate) fn engine(setup: Setup) -> Result<Engine, CommandError> {
+/// Sets a host up, with the configuration written there.
+pub(crate) fn engine(setup: Setup, config: &Document) -> Result<Engine, CommandError> {
     Engine::new(setup).map_err(|error| {
         let message = error.to_string();
         match error {
+            EngineError::Invalid { problems } => diagnose::problems(config, problems),
             EngineError::Host(_) => CommandError::failed(message),
             EngineError::Plugins(_) => CommandError::invalid(message)
                 .hint("'--plugins DIR' or the environment variable CONSORT_PLUGINS names it"),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use consort_core::plan::Plan;
 use consort_core::scheduler::Status;
-use consort_engine::Report;
 use consort_engine::report::{CriticalPath, PathStep, TaskReport};
+use consort_engine::{Cause, Report};
 use consort_plugin_host::Payload;
 
 use crate::table::Table;
@@ -100,6 +100,10 @@ fn summary(report: &Report) -> String {
     if metrics.critical_path.tasks > 1 {
         let _ = writeln!(out, "critical path: {}", critical_path(&metrics.critical_path));
     }
+    if let Some(told) = metrics.notifications.filter(|told| told.failed > 0) {
+        let all = told.delivered + told.failed;
+        let _ = writeln!(out, "{} of {all} notifications were not delivered", told.failed);
+    }
     let policy = &metrics.policy;
     if policy.faults > 0 {
         let _ = write!(
@@ -168,6 +172,15 @@ pub(crate) fn errors(report: &Report) -> String {
     for task in failed.iter().take(MOST_ERRORS) {
         let Some(error) = &task.error else { continue };
         let _ = writeln!(out, "{severity}: task '{}' failed: {}", task.id, error.message);
+        for Cause { message, agent, task, .. } in &error.causes {
+            let of = match (task, agent) {
+                (Some(task), Some(agent)) => format!("'{task}', by {agent}: "),
+                (Some(task), None) => format!("'{task}': "),
+                (None, Some(agent)) => format!("{agent}: "),
+                (None, None) => String::new(),
+            };
+            let _ = writeln!(out, "    after {of}{message}");
+        }
         for frame in error.backtrace.lines().take(MOST_FRAMES) {
             let _ = writeln!(out, "    {frame}");
         }

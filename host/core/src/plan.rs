@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use agents::check_agents;
 pub use compile::compile;
+pub use fields::{check_duration, check_retry};
 
 use crate::graph::{DependencyGraph, TaskIx};
 use crate::problem::Problem;

@@ -1,6 +1,8 @@
 //! The *host configuration*: what the operator of a host decides for every
 //! workflow that runs on it. YAML or JSON, by custom `consort.yaml`.
 
+mod webhook;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,6 +13,10 @@ use consort_plugin_host::egress::{EgressOptions, Rule};
 use consort_plugin_host::{LimitSpec, Limits, LoadOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::webhook::Webhook;
+
+pub use webhook::WebhookConfig;
 
 /// A host configuration. Every field may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -30,6 +36,8 @@ pub struct HostConfig {
     pub network: NetworkConfig,
     /// Where secrets come from, by name.
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// Who is told what happens in runs.
+    pub webhooks: Vec<WebhookConfig>,
     /// Attempts that may run at once; 1,024 unless given.
     pub concurrency: Option<u32>,
     /// Bytes of results that a run may have; 2 GiB unless given.
@@ -146,6 +154,7 @@ impl HostConfig {
                 );
             }
         }
+        webhook::check(&config.webhooks, &mut problems);
         if config.concurrency == Some(0) {
             problems.push(
                 Problem::error("out-of-range", "concurrency", "a host without room never works")
@@ -153,6 +162,13 @@ impl HostConfig {
             );
         }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Who is told what happens in runs, without their keys.
+    pub(crate) fn webhooks(&self) -> Result<Vec<Webhook>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let webhooks = webhook::check(&self.webhooks, &mut problems);
+        if problems.is_empty() { Ok(webhooks) } else { Err(problems) }
     }
 
     /// Which ready task runs first.

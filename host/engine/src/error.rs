@@ -34,6 +34,11 @@ pub struct TaskError {
     /// the task that failed the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<str>>,
+    /// What else went wrong before it came to this, nearest first, at most 8:
+    /// what the network said, why an attempt failed that a timeout cut off, why
+    /// earlier agents failed, why the first item did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
     /// The plugin that was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<Arc<str>>,
@@ -49,6 +54,34 @@ pub struct TaskError {
     /// The plugin's stack, innermost frame first.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub backtrace: String,
+}
+
+/// Something that went wrong before, and led to an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// As [`TaskError::kind`], or `network`.
+    pub kind: Cow<'static, str>,
+    /// One sentence for people, at most 1 KiB.
+    pub message: String,
+    /// Whose attempt it was, if not that of the error itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Arc<str>>,
+    /// The task it happened to, if not the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Arc<str>>,
+}
+
+/// Causes that are kept of an error.
+pub(crate) const MOST_CAUSES: usize = 8;
+/// Bytes of the message of a cause.
+const MAX_CAUSE: usize = 1 << 10;
+
+/// As much of a text as has room, with a mark where it was cut.
+pub(crate) fn bounded(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(most)]))
 }
 
 /// A limit and what was used of it, in the limit's unit.
@@ -80,6 +113,7 @@ impl TaskError {
             code: None,
             detail: None,
             cause: None,
+            causes: Vec::new(),
             plugin: None,
             digest: None,
             function: None,
@@ -92,6 +126,24 @@ impl TaskError {
     #[must_use]
     pub(crate) fn because(self, cause: Arc<str>) -> Self {
         Self { cause: Some(cause), ..self }
+    }
+
+    /// The same, after what went wrong before; nearest first.
+    #[must_use]
+    pub(crate) fn blaming(mut self, causes: impl IntoIterator<Item = Cause>) -> Self {
+        let room = MOST_CAUSES.saturating_sub(self.causes.len());
+        self.causes.extend(causes.into_iter().take(room).map(|cause| match cause.message.len() {
+            0..=MAX_CAUSE => cause,
+            _ => Cause { message: bounded(&cause.message, MAX_CAUSE).into_owned(), ..cause },
+        }));
+        self
+    }
+
+    /// The error and its causes, as the causes of another.
+    pub(crate) fn as_causes(&self) -> Vec<Cause> {
+        let message = bounded(&self.message, MAX_CAUSE).into_owned();
+        let first = Cause { kind: self.kind.clone(), message, agent: None, task: None };
+        std::iter::once(first).chain(self.causes.iter().cloned()).take(MOST_CAUSES).collect()
     }
 
     /// What a call's error means for the report, and whether the scheduler
@@ -116,12 +168,16 @@ impl TaskError {
 }
 
 fn from_failure(failure: Failure) -> (TaskError, Retry) {
-    let described = |kind, problem: Problem| TaskError {
-        code: problem.code,
-        detail: problem
-            .detail
-            .map(|detail| serde_json::from_str(&detail).unwrap_or(Value::String(detail))),
-        ..TaskError::new(kind, problem.message)
+    let described = |kind, problem: Problem| {
+        let network = |message| Cause { kind: "network".into(), message, agent: None, task: None };
+        let error = TaskError {
+            code: problem.code,
+            detail: problem
+                .detail
+                .map(|detail| serde_json::from_str(&detail).unwrap_or(Value::String(detail))),
+            ..TaskError::new(kind, problem.message)
+        };
+        error.blaming(problem.network.map(network))
     };
     match failure {
         Failure::Transient(problem) => (described("transient", problem), Retry::Yes),

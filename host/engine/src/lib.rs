@@ -20,6 +20,7 @@
 //!   own.
 //! * `batch`: one call for several attempts.
 //! * `cache`: results that equal tasks share.
+//! * `notice`, `notices`, `webhook`: what an operator is told, and where.
 //! * `journal`: what happens to a run, recorded before it has consequences.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
@@ -41,6 +42,8 @@ mod job;
 mod journal;
 mod message;
 mod nodes;
+mod notice;
+mod notices;
 pub mod past;
 mod plugin_config;
 mod policy;
@@ -53,13 +56,15 @@ pub mod setup;
 mod stage;
 mod tally;
 pub mod watch;
+mod webhook;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use config::{HostConfig, PolicyConfig};
+pub use config::{HostConfig, PolicyConfig, WebhookConfig};
 pub use control::{ControlError, RunControl};
-pub use error::TaskError;
+pub use error::{Cause, TaskError};
 pub use journal::{JournalError, Request};
+pub use notice::Topic;
 pub use past::PastRun;
 pub use question::Question;
 pub use report::Report;

@@ -11,6 +11,7 @@ use crate::attempt::AttemptEnd;
 use crate::decide::Verdict;
 use crate::error::TaskError;
 use crate::report::UsageReport;
+use crate::webhook::Outcome;
 
 /// What work that runs apart tells the run loop.
 pub(crate) enum Message {
@@ -28,6 +29,8 @@ pub(crate) enum Message {
     /// A remote agent was told to stop what that attempt left with it, or could
     /// not be told.
     Cancelled { task: TaskIx, attempt: u32 },
+    /// What became of a notification, after so many tries.
+    Notified { webhook: u32, notice: u64, tries: u32, outcome: Outcome },
     /// What a person is to be asked.
     Question { task: TaskIx, question: Result<Arc<str>, Box<TaskError>> },
 }

@@ -17,7 +17,8 @@ use crate::cast::Cast;
 use crate::control::{ControlError, TaskStatus};
 use crate::draft::Drafting;
 use crate::message::Mail;
-use crate::report::Report;
+use crate::notices::Notices;
+use crate::report::{NotificationMetrics, Report};
 use crate::run::Conductor;
 use crate::run::durable::{self, ResumeError};
 use crate::stage::Stage;
@@ -43,6 +44,17 @@ pub struct RunProgress {
     /// Milliseconds until the end, if as much is done at once as was so far;
     /// none while nothing is finished, and when all is.
     pub remaining_ms: Option<u64>,
+}
+
+/// How far webhooks have been told, over all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct NotificationProgress {
+    /// Notifications that were taken.
+    pub delivered: u64,
+    /// Those that were refused or given up.
+    pub failed: u64,
+    /// Those that are still to be delivered or given up.
+    pub waiting: u64,
 }
 
 impl PastRun {
@@ -83,6 +95,7 @@ impl PastRun {
             problems,
         })?;
         let drafting = Drafting::new(&plan, submitted.known.default_agent.as_deref());
+        let notices = Notices::new(submitted.webhooks);
         let stage = Arc::new(Stage {
             run_id: row.id.as_str().into(),
             plan,
@@ -96,6 +109,7 @@ impl PastRun {
             metrics: Mutex::new(BTreeMap::new()),
         });
         let mut conductor = Conductor::new(stage, submitted.slots, row.submitted_at, Mail::new());
+        conductor.notices = notices;
         conductor.answer_later(submitted.answers);
         conductor.repeat(submitted.earlier);
         conductor.replay(reader, &row, &mut |at| watcher.time(at))?;
@@ -176,6 +190,12 @@ impl PastRun {
             }
         }
         taken
+    }
+
+    /// What webhooks have been told; none if there are none.
+    pub fn notifications(&self) -> Option<NotificationProgress> {
+        let NotificationMetrics { delivered, failed } = self.conductor.notices.metrics()?;
+        Some(NotificationProgress { delivered, failed, waiting: self.conductor.notices.waiting() })
     }
 
     /// What came of it, if it is over.

@@ -9,7 +9,7 @@ use consort_plugin_host::{Consumed, Payload};
 use tokio::sync::oneshot;
 
 use crate::attempt::Left;
-use crate::error::TaskError;
+use crate::error::{Cause, TaskError};
 use crate::question::Question;
 use crate::report::UsageReport;
 
@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) stopped: Option<Stop>,
     /// Where a pending attempt left off.
     pub(crate) left: Left,
+    /// Why agents before the last one failed, the latest first.
+    pub(crate) earlier: Vec<Cause>,
     /// What a person has been asked.
     pub(crate) question: Option<Arc<Question>>,
 }

@@ -147,6 +147,9 @@ pub struct Metrics {
     pub resources: ResourceReport,
     /// What decided the order.
     pub policy: PolicyMetrics,
+    /// What webhooks were told; none if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<NotificationMetrics>,
     /// What plugins counted, by plugin and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, PluginMetric>,
@@ -197,6 +200,15 @@ pub struct ResourceReport {
     pub network: u64,
     /// HTTP requests.
     pub requests: u64,
+}
+
+/// What became of the notifications of a run, over all webhooks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct NotificationMetrics {
+    /// Those that were taken.
+    pub delivered: u64,
+    /// Those that were refused or given up.
+    pub failed: u64,
 }
 
 /// Sums of usage.

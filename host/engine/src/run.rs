@@ -17,6 +17,7 @@
 //! * `explain`: why a task has no result.
 //! * `finish`: what a finished task leaves, and what the run does; `measure`: what
 //!   can be counted of it.
+//! * `notify`: what webhooks are told.
 
 mod add;
 mod ask;
@@ -27,6 +28,7 @@ pub(crate) mod durable;
 mod explain;
 mod finish;
 mod measure;
+mod notify;
 mod remote;
 mod repeat;
 mod start;
@@ -60,6 +62,8 @@ use crate::error::TaskError;
 use crate::journal::{Input, Journal};
 use crate::message::{LogLine, Mail, Message};
 use crate::nodes::Nodes;
+use crate::notice::Topic;
+use crate::notices::{Notices, Subscription};
 use crate::policy::{Names, Policy};
 use crate::record::Record;
 use crate::report::{Report, UsageTotals};
@@ -71,6 +75,7 @@ use add::Additions;
 use clock::Clock;
 use durable::Durable;
 pub use durable::{Interrupted, Origin, ResumeError};
+use notify::Outbox;
 use remote::Remotes;
 use start::{Preparations, Wanted};
 
@@ -179,7 +184,7 @@ impl Run {
         };
         let task = async move {
             let beginning = match durable {
-                None => Beginning::in_memory(),
+                None => Beginning::in_memory(self.subscriptions()),
                 Some(durable) => self.begin(durable, &mut all_inputs).await?,
             };
             let mail = Mail::new();
@@ -200,6 +205,8 @@ impl Run {
             conductor.policy = Some(Policy::new(stage, self.prioritizer));
             conductor.journal = beginning.journal;
             conductor.repeat(beginning.earlier);
+            conductor.outbox = Outbox::new(&self.engine, &beginning.webhooks);
+            conductor.notices = Notices::new(beginning.webhooks);
             conductor.commands = self.commands;
             conductor.most_kept = self.engine.config().results();
             // Without it the loop would have to tell commands that come no more
@@ -212,7 +219,9 @@ impl Run {
                     conductor.answer_later(old_answers);
                     conductor.come_back(&past)?;
                     conductor.announce_agent_questions();
-                    conductor.inputs.push(Input::Recovered);
+                    if conductor.ended.is_none() {
+                        conductor.inputs.push(Input::Recovered);
+                    }
                     conductor.inputs.extend(answers.map(|(task, answer)| {
                         Input::Command(Command::Answer { task, answer, reply: nobody() })
                     }));
@@ -244,13 +253,24 @@ struct Beginning {
     earlier: Option<Arc<Earlier>>,
     /// What it has been through already.
     past: Option<durable::Past>,
+    /// Who is told of what.
+    webhooks: Vec<Subscription>,
 }
 
 impl Beginning {
-    fn in_memory() -> Self {
+    fn in_memory(webhooks: Vec<Subscription>) -> Self {
         let submitted_at = crate::now();
-        Self { submitted_at, journal: None, answers: None, earlier: None, past: None }
+        Self { submitted_at, journal: None, answers: None, earlier: None, past: None, webhooks }
     }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    status: Status,
+    reason: RunReason,
+    /// Milliseconds since the epoch.
+    at: i64,
 }
 
 /// The run loop and what it remembers.
@@ -304,8 +324,11 @@ pub(crate) struct Conductor {
     most_kept: u64,
     /// Bytes of logs that are recorded, by task.
     logged: HashMap<Option<Arc<str>>, usize>,
+    /// What webhooks are to be told.
+    pub(crate) notices: Notices,
+    outbox: Outbox,
     /// How the run ended, once it has.
-    ended: Option<(Status, RunReason)>,
+    ended: Option<Ended>,
 }
 
 impl Conductor {
@@ -318,11 +341,10 @@ impl Conductor {
         (mail, inbox): (Mail, mpsc::UnboundedReceiver<Message>),
     ) -> Self {
         let (submission, names) = Submission::new(&stage.plan, submitted_at);
-        let seed = uuid::Uuid::parse_str(&stage.run_id).map_or(0, |id| id.as_u64_pair().1);
         let mut records = Vec::new();
         records.resize_with(stage.plan.tasks.len(), Record::default);
         Self {
-            scheduler: Scheduler::new(Settings { slots, seed }),
+            scheduler: Scheduler::new(Settings { slots, seed: seed(&stage.run_id) }),
             clock: Clock::new(submitted_at),
             submitted_at,
             now: submitted_at,
@@ -354,6 +376,8 @@ impl Conductor {
             kept: 0,
             most_kept: u64::MAX,
             logged: HashMap::new(),
+            notices: Notices::default(),
+            outbox: Outbox::default(),
             ended: None,
             stage,
         }
@@ -362,7 +386,11 @@ impl Conductor {
     /// The loop. Inputs are recorded before they have consequences.
     async fn conduct(mut self, stop: CancellationToken) -> Result<Report, StoreError> {
         self.postman = self.journal.is_some().then(postman);
-        while self.ended.is_none() {
+        loop {
+            self.notify();
+            if self.ended.is_some() && self.notices.is_empty() {
+                return self.end().await;
+            }
             self.listen(&stop).await;
             let now = self.clock.now();
             let inputs = match &mut self.journal {
@@ -371,7 +399,6 @@ impl Conductor {
             };
             self.apply(now, inputs);
         }
-        self.end().await
     }
 
     /// Waits until there is something to be taken in.
@@ -545,31 +572,26 @@ impl Conductor {
                 }
                 self.cancel_remote(task);
             }
-            Action::Retrying { task, at, agent, .. } => {
-                let record = &self.records[task.index()];
-                self.stage.tell(&RunEvent::Retrying {
-                    task: &self.id(task),
-                    error: record.error.as_deref(),
-                    agent: self.agent_name(self.agent_of(task, agent)),
-                    wait: Duration::from_millis((at - self.now).max(0) as u64),
-                });
-            }
+            Action::Retrying { task, at, agent, .. } => self.retrying(task, at, agent),
             Action::FannedOut { task, first, items } => self.fan_out(task, first, items),
             Action::Added { key, task, without } => self.added(key, task, &without),
             Action::Held { key, conflicts } => self.not_added(key, true, &conflicts),
             Action::Rejected { key, conflicts } => self.not_added(key, false, &conflicts),
             Action::Finished { task, status, reason } => self.finish(task, status, reason),
             Action::RunEnded { status, reason } => {
-                self.ended = Some((status, reason));
-                self.announce_end(status);
+                let ended = Ended { status, reason, at: self.now };
+                self.ended = Some(ended);
+                self.note(Topic::RunFinished, None, |_| None);
+                self.announce_end(ended);
             }
         }
     }
 
     /// Tells whoever watches that it is over.
-    fn announce_end(&self, status: Status) {
+    fn announce_end(&self, Ended { status, .. }: Ended) {
         let elapsed = Duration::from_millis(self.elapsed());
-        self.stage.tell(&RunEvent::RunFinished { status, elapsed });
+        let notifications = self.notices.waiting();
+        self.stage.tell(&RunEvent::RunFinished { status, elapsed, notifications });
     }
 
     fn ask_policy(&mut self, tasks: &[TaskIx]) {
@@ -611,9 +633,10 @@ impl Conductor {
         self.nodes.look(node, &self.stage.plan)
     }
 
-    /// Milliseconds since the run was submitted.
+    /// Milliseconds since the run was submitted, until it ended.
     pub(crate) fn elapsed(&self) -> u64 {
-        (self.now - self.submitted_at).max(0).unsigned_abs()
+        let now = self.ended.map_or(self.now, |ended| ended.at);
+        (now - self.submitted_at).max(0).unsigned_abs()
     }
 
     /// A node's id.
@@ -633,6 +656,11 @@ impl Conductor {
             Work::Join | Work::Approval => unreachable!("only tasks with agents are started"),
         }
     }
+}
+
+/// What all that is random in a run comes of.
+fn seed(run_id: &str) -> u64 {
+    uuid::Uuid::parse_str(run_id).map_or(0, |id| id.as_u64_pair().1)
 }
 
 /// Waits for the policy's answer; for ever if there is no policy.

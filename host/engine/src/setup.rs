@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use consort_core::plan::{Known, Plan};
-use consort_core::problem::Problem;
-use consort_plugin_host::egress::{Rule, Secret};
+use consort_core::problem::{Problem, nearest};
+use consort_plugin_host::egress::{Rule, Secret, SigningKey};
 use consort_plugin_host::{
     Catalog, EmbeddedPlugin, HostError, HostOptions, Kind, LoadError, PluginHost,
 };
@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::cast::Cast;
 use crate::config::{HostConfig, PolicyConfig};
 use crate::run::Run;
+use crate::webhook::Webhook;
 
 /// Who does a task that names no agent, unless configured.
 const DEFAULT_AGENT: &str = "local";
@@ -65,6 +66,12 @@ pub enum EngineError {
         /// Why not, and where it should have been.
         reason: String,
     },
+    /// The configuration does not fit together.
+    #[error("the host configuration is not valid: {}", .problems[0].message)]
+    Invalid {
+        /// What is wrong, at least one.
+        problems: Vec<Problem>,
+    },
 }
 
 /// A host that is set up. Cheap to clone.
@@ -81,6 +88,7 @@ struct Inner {
     cache: Cache,
     /// Whose cached results are shared.
     namespace: Arc<str>,
+    webhooks: Vec<Arc<Webhook>>,
 }
 
 /// A secret and where it may go.
@@ -113,6 +121,8 @@ impl Engine {
         let mut secrets = read_secrets(&config)?;
         secrets.extend(given);
         let known = known(&config, &catalog)?;
+        let webhooks =
+            webhooks(&config, &secrets).map_err(|problems| EngineError::Invalid { problems })?;
         let cache = Cache::default();
         let namespace = config.namespace().into();
         Ok(Self(Arc::new(Inner {
@@ -124,6 +134,7 @@ impl Engine {
             secrets,
             cache,
             namespace,
+            webhooks,
         })))
     }
 
@@ -152,6 +163,11 @@ impl Engine {
 
     pub(crate) fn namespace(&self) -> Arc<str> {
         self.0.namespace.clone()
+    }
+
+    /// Who is told what happens in runs.
+    pub(crate) fn webhooks(&self) -> &[Arc<Webhook>] {
+        &self.0.webhooks
     }
 
     pub(crate) fn operator(&self) -> Operator {
@@ -207,6 +223,44 @@ fn known(config: &HostConfig, catalog: &Catalog) -> Result<Known, LoadError> {
         }
     }
     Ok(known)
+}
+
+/// The webhooks of a configuration, with their keys.
+fn webhooks(
+    config: &HostConfig,
+    secrets: &BTreeMap<String, KnownSecret>,
+) -> Result<Vec<Arc<Webhook>>, Vec<Problem>> {
+    let mut webhooks = config.webhooks()?;
+    let mut problems = Vec::new();
+    for (n, (webhook, written)) in webhooks.iter_mut().zip(&config.webhooks).enumerate() {
+        let Some(name) = &written.secret else { continue };
+        let path = format!("webhooks[{n}].secret");
+        let Some(secret) = secrets.get(name) else {
+            let problem =
+                Problem::error("unknown-secret", path, format!("there is no secret '{name}'"));
+            problems.push(problem.hint(match nearest(name, secrets.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("say under 'secrets' where '{name}' comes from"),
+            }));
+            continue;
+        };
+        match SigningKey::new(&secret.value) {
+            Ok(key) => webhook.key = Some(key),
+            Err(error) => problems.push(
+                Problem::error(
+                    "bad-secret",
+                    path,
+                    format!("the secret '{name}' is no key: {error}"),
+                )
+                .hint("give the key as the receiver shows it, or any text without 'whsec_'"),
+            ),
+        }
+    }
+    if problems.is_empty() {
+        Ok(webhooks.into_iter().map(Arc::new).collect())
+    } else {
+        Err(problems)
+    }
 }
 
 fn read_secrets(config: &HostConfig) -> Result<BTreeMap<String, KnownSecret>, EngineError> {

@@ -10,6 +10,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::error::TaskError;
+use crate::notice::Topic;
 use crate::question::Question;
 
 /// Sees what happens. Called from several threads, in order for each task;
@@ -175,13 +176,51 @@ pub enum RunEvent<'a> {
         #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
     },
-    /// Last of all.
+    /// The run is over; all that may follow is what webhooks are told.
     RunFinished {
         /// With what result.
         status: Status,
         /// Since the run began.
         #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
+        /// Notifications that are still to be delivered or given up, over all
+        /// webhooks.
+        #[serde(skip_serializing_if = "is_zero")]
+        notifications: u64,
+    },
+    /// A webhook has taken a notification.
+    Notified {
+        /// What the webhook is called.
+        webhook: &'a Arc<str>,
+        /// The notification's id, its `webhook-id`.
+        id: &'a str,
+        /// What it is about.
+        about: Topic,
+        /// The task it is about, if it is about one.
+        task: Option<&'a Arc<str>>,
+        /// How often it was sent.
+        tries: u32,
+    },
+    /// A webhook has not taken a notification.
+    NotNotified {
+        /// What the webhook is called.
+        webhook: &'a Arc<str>,
+        /// The notification's id, its `webhook-id`.
+        id: &'a str,
+        /// What it is about.
+        about: Topic,
+        /// The task it is about, if it is about one.
+        task: Option<&'a Arc<str>>,
+        /// How often it was sent.
+        tries: u32,
+        /// Why it was not taken.
+        why: &'a str,
+        /// How long until it is sent again; none if it is given up.
+        #[serde(rename = "wait_ms", serialize_with = "maybe_millis")]
+        wait: Option<Duration>,
+        /// How many that waited behind it are given up as well.
+        #[serde(skip_serializing_if = "is_zero")]
+        others: u64,
     },
 }
 
@@ -198,7 +237,9 @@ impl RunEvent<'_> {
             | Self::Added { task, .. }
             | Self::NotAdded { task, .. }
             | Self::TaskFinished { task, .. } => Some(task),
-            Self::Log { task, .. } => *task,
+            Self::Log { task, .. }
+            | Self::Notified { task, .. }
+            | Self::NotNotified { task, .. } => *task,
             Self::RunStarted { .. }
             | Self::RunResumed { .. }
             | Self::PolicyFault { .. }
@@ -212,6 +253,18 @@ impl RunEvent<'_> {
 
 fn millis<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(span.as_millis().min(u64::MAX.into()) as u64)
+}
+
+fn maybe_millis<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => millis(span, to),
+        None => to.serialize_none(),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's rule")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn progress<S: Serializer>(update: &&Progress, to: S) -> Result<S::Ok, S::Error> {

@@ -52,6 +52,9 @@ pub struct Problem {
     pub code: Option<String>,
     /// Anything else, as a JSON document.
     pub detail: Option<String>,
+    /// How the call's last request broke, as the host saw it, if it did: each
+    /// error with what it came of. Plugins know a code only.
+    pub network: Option<String>,
 }
 
 /// Why a plugin's call did not produce a value, in the plugin's own judgement.
@@ -74,6 +77,20 @@ pub enum Failure {
     Denied(Problem),
     /// None of these.
     Other(String),
+}
+
+impl Failure {
+    /// What went wrong, if the plugin said more than a sentence.
+    pub(crate) fn problem_mut(&mut self) -> Option<&mut Problem> {
+        match self {
+            Self::Transient(problem)
+            | Self::Throttled { problem, .. }
+            | Self::Permanent(problem)
+            | Self::InvalidInput(problem)
+            | Self::Denied(problem) => Some(problem),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// The result of a task that another one depends on.

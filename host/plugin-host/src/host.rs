@@ -160,6 +160,11 @@ impl PluginHost {
         lock(&self.0.loaded).get(key).and_then(WeakPlugin::upgrade)
     }
 
+    /// The client of all plugins' requests, for the host's own.
+    pub fn egress(&self) -> &Arc<EgressClient> {
+        &self.0.client
+    }
+
     /// Limits of calls for which nobody says otherwise.
     pub fn defaults(&self) -> &Limits {
         &self.0.defaults

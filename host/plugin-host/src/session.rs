@@ -158,11 +158,16 @@ impl Session {
 
     /// A call that ended as it should, except that the plugin says it failed: a
     /// fault if it was refused something.
-    pub(crate) fn failed(&mut self, failure: Failure) -> CallError {
+    pub(crate) fn failed(&mut self, mut failure: Failure) -> CallError {
         let mut circumstances = self.call.circumstances(Phase::Call, self.store.data());
         match circumstances.refusal() {
             Some(refusal) => circumstances.fault(refusal, String::new()),
-            None => CallError::Failed(failure),
+            None => {
+                if let Some(problem) = failure.problem_mut() {
+                    problem.network = circumstances.egress.broken.take();
+                }
+                CallError::Failed(failure)
+            }
         }
     }
 

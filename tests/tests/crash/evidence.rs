@@ -184,7 +184,8 @@ impl Watcher for Story {
                 chapter.finished = true;
                 !before.finished
             }
-            RunEvent::Log { .. } => true,
+            // What webhooks are told comes when they take it.
+            RunEvent::Log { .. } | RunEvent::Notified { .. } | RunEvent::NotNotified { .. } => true,
             _ => !before.finished,
         };
         if !legal {

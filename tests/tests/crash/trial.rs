@@ -1,6 +1,7 @@
 //! A *trial*: one run that is killed at moments of its progress and resumed,
 //! again and again, until it ends.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use consort_store::{Reader, RunFilter, RunRow, RunStatus};
 use consort_tests::command::{consort, target_dir};
 use consort_tests::guests;
+use consort_tests::receiver::{Receiver, Reply};
 use consort_tests::server::Server;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::evidence::Evidence;
@@ -50,6 +52,8 @@ pub(crate) enum Death {
 pub(crate) struct Trial {
     folder: TempDir,
     pub(crate) server: Server,
+    /// It does not take a message the first time, now and then.
+    receiver: Receiver,
     workflow: Workflow,
     /// None until it has been seen in the store.
     run: Option<String>,
@@ -76,6 +80,16 @@ impl Trial {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start_counting().await;
         let workflow = workflow(&server.url(""));
+        let receiver = Receiver::start(|_, same, all| {
+            Reply::Status(if same == 0 && all % 3 == 0 { 503 } else { 200 })
+        });
+        let receiver = receiver.await;
+        let host = json!({"webhooks": [{
+            "url": receiver.url(),
+            "events": ["run-finished", "task-failed", "retrying", "fallback", "question"],
+            "retry": {"initial_delay": 0.01},
+        }]});
+        std::fs::write(folder.path().join("consort.yaml"), host.to_string()).unwrap();
         std::fs::write(folder.path().join("flow.json"), workflow.document.to_string()).unwrap();
         for guest in ["remote", "scripted"] {
             let file = folder.path().join(format!("{guest}.wasm"));
@@ -85,6 +99,7 @@ impl Trial {
         Self {
             folder,
             server,
+            receiver,
             workflow,
             run: None,
             deaths: 0,
@@ -220,6 +235,23 @@ impl Trial {
         let most = self.server.most_busy();
         assert!(most <= CONCURRENCY, "{most} requests at once");
         self.evidence.check_end(&row.id, &self.workflow, &self.server, self.deaths);
+        self.check_notifications(&report["metrics"]["notifications"]);
+    }
+
+    /// Everything was told, under one id each, whoever told it.
+    fn check_notifications(&self, metrics: &Value) {
+        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        for message in self.receiver.messages() {
+            let before = told.insert(message.id().to_owned(), message.summary());
+            assert!(before.is_none_or(|before| before == message.summary()), "{message:?}");
+        }
+        assert_eq!(*metrics, json!({"delivered": told.len(), "failed": 0}), "{told:?}");
+        let run = self.run.as_deref().unwrap_or_default();
+        for number in 0..told.len() {
+            assert!(told.contains_key(&format!("msg_{run}_{number}")), "{number}: {told:?}");
+        }
+        let ends = told.values().filter(|summary| *summary == "run-finished").count();
+        assert_eq!(ends, 1, "{told:?}");
     }
 
     fn json(&self, args: &[&str]) -> Value {

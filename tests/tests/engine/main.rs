@@ -9,6 +9,7 @@ mod control;
 mod fan_out;
 mod limits;
 mod metrics;
+mod notify;
 mod retry;
 
 use std::sync::{Arc, LazyLock, Mutex};

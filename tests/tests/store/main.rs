@@ -4,6 +4,7 @@
 //! * `place`: where the command is run.
 //! * `in_use`: while another process writes.
 //! * `disk`: when the disk does not do its part.
+//! * `notify`: what webhooks have not been told when a process dies.
 //! * `runs`: which run is meant, and what becomes of it.
 //! * `fixture`: stores of earlier versions are read.
 
@@ -13,5 +14,6 @@
 mod disk;
 mod fixture;
 mod in_use;
+mod notify;
 mod place;
 mod runs;

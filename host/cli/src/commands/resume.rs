@@ -19,6 +19,7 @@ RUN is a run's id, or its beginning or end if no other run has it. Results that 
 recorded are not computed again; calls whose results were not are repeated with the
 same idempotency key; what goes on at an agent is asked after, not begun again. The
 workflow is the one the run began with; agents of the host configuration are, too.
+Webhooks that have not been told everything are: those it began with, by their names.
 
 Exit codes: 0 succeeded, 1 failed, 2 not valid, 130 interrupted and cleanly cancelled")]
 pub(crate) struct ResumeArgs {

@@ -3,7 +3,7 @@
 use clap::Args;
 use consort_engine::PastRun;
 use consort_engine::control::TaskStatus;
-use consort_engine::past::RunProgress;
+use consort_engine::past::{NotificationProgress, RunProgress};
 use consort_store::RunRow;
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Print one JSON object: {run, progress, tasks}
+    /// Print one JSON object: {run, progress, tasks}, and notifications if there are webhooks
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +52,9 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CommandError> {
         }
     };
     if args.json {
-        print_json(&Shown { run: run.row(), progress: run.progress(), tasks: &tasks })?;
+        let notifications = run.notifications();
+        let (run, progress) = (run.row(), run.progress());
+        print_json(&Shown { run, progress, tasks: &tasks, notifications })?;
     } else {
         print(&harmless(&as_text(&run, &tasks)))?;
     }
@@ -65,6 +67,8 @@ struct Shown<'a> {
     run: &'a RunRow,
     progress: RunProgress,
     tasks: &'a [TaskStatus],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<NotificationProgress>,
 }
 
 fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
@@ -81,6 +85,12 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
     if let Some(left) = progress.remaining_ms {
         let left = seconds(std::time::Duration::from_millis(left));
         text.push_str(&format!(", about {left} to go"));
+    }
+    if let Some(told) = run.notifications() {
+        text.push_str(&format!(
+            "\n{} notifications delivered, {} not, {} waiting",
+            told.delivered, told.failed, told.waiting
+        ));
     }
     text.push_str("\n\n");
     let (well, open): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| task.state == "succeeded");

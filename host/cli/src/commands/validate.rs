@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::diagnose;
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, engine, prepare};
+use crate::host::{HostArgs, Written, engine, prepare};
 use crate::process::runtime;
 use crate::terminal::{complain, print, print_json};
 
@@ -57,13 +57,13 @@ struct Checked {
 
 /// Carries the command out.
 pub(crate) fn validate(args: &ValidateArgs) -> Result<Exit, CommandError> {
-    let (mut setup, policy) = args.host.setup()?;
+    let (mut setup, Written { config, policy }) = args.host.setup()?;
     let configured = std::mem::take(&mut setup.config.secrets);
     for name in configured.into_keys().chain(args.secret.iter().cloned()) {
         let stand_in = Secret::new("stand-in").expect("a word without control characters");
         setup.secrets.insert(name, stand_in);
     }
-    let engine = engine(setup)?;
+    let engine = engine(setup, &config)?;
     let runtime = runtime()?;
     let mut findings: Vec<Value> = Vec::new();
     let mut exit = Exit::Success;

@@ -16,7 +16,7 @@ use consort_engine::{RunEvent, Watcher};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::words::{say, seconds};
-use crate::terminal::harmless;
+use crate::terminal::{harmless, tell};
 
 /// Running tasks that are shown.
 const MOST_ROWS: usize = 12;
@@ -84,6 +84,18 @@ impl Bars {
         Self { verbose, board, painter: Mutex::new(Some(Painter { stop, thread })) }
     }
 
+    /// Nothing is drawn any more.
+    fn is_over(&self) -> bool {
+        self.painter.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Writes down at once what happens when nothing is drawn any more.
+    fn tell(&self, event: &RunEvent<'_>) {
+        if let Some(line) = say(event, self.verbose) {
+            tell(&format!("{} {}", mark(event), harmless(&line)));
+        }
+    }
+
     /// Gives the screen to a question, or takes it back.
     pub(super) fn prompt(&self, question: Option<String>) {
         lock(&self.board).prompt = question;
@@ -92,14 +104,22 @@ impl Bars {
 
 impl Watcher for Bars {
     fn event(&self, event: &RunEvent<'_>) {
-        lock(&self.board).note(event, self.verbose);
-        if let RunEvent::RunFinished { .. } = event {
-            // What is printed next must not get in the way of the bars.
-            let painter = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(Painter { stop, thread }) = painter {
-                let _ = stop.send(());
-                let _ = thread.join();
+        match event {
+            RunEvent::RunFinished { notifications, .. } => {
+                // What is printed next must not get in the way of the bars.
+                let painter = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(Painter { stop, thread }) = painter {
+                    let _ = stop.send(());
+                    let _ = thread.join();
+                }
+                if *notifications > 0 {
+                    self.tell(event);
+                }
             }
+            RunEvent::Notified { .. } | RunEvent::NotNotified { .. } if self.is_over() => {
+                self.tell(event);
+            }
+            _ => lock(&self.board).note(event, self.verbose),
         }
     }
 }
@@ -170,6 +190,8 @@ impl Board {
             RunEvent::Log { .. }
             | RunEvent::NotAdded { .. }
             | RunEvent::PolicyFault { .. }
+            | RunEvent::Notified { .. }
+            | RunEvent::NotNotified { .. }
             | RunEvent::PolicyRested { .. } => self.say(event, verbose),
             RunEvent::RunFinished { .. } => {}
         }
@@ -291,6 +313,7 @@ fn mark(event: &RunEvent<'_>) -> StyledObject<char> {
         RunEvent::TaskFinished { .. } => style('–').dim(),
         RunEvent::Retrying { .. }
         | RunEvent::NotAdded { .. }
+        | RunEvent::NotNotified { .. }
         | RunEvent::PolicyFault { .. }
         | RunEvent::PolicyRested { .. } => style('!').yellow(),
         RunEvent::Asked { .. } => style('?').cyan(),

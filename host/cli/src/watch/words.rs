@@ -1,8 +1,9 @@
 //! What happened, in *words*.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use consort_engine::RunEvent;
+use consort_engine::{RunEvent, Topic};
 use consort_plugin_host::Level;
 
 use crate::when::moment;
@@ -69,10 +70,40 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
             let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
             format!("{task} {} after {}{why}", status.as_str(), seconds(*elapsed))
         }
-        RunEvent::RunFinished { status, elapsed } => {
-            format!("run {} after {}", status.as_str(), seconds(*elapsed))
+        RunEvent::RunFinished { status, elapsed, notifications } => {
+            let waiting = match notifications {
+                0 => String::new(),
+                1 => "; 1 notification is to be delivered".to_owned(),
+                more => format!("; {more} notifications are to be delivered"),
+            };
+            format!("run {} after {}{waiting}", status.as_str(), seconds(*elapsed))
         }
+        RunEvent::Notified { webhook, about, task, tries, .. } if verbose => {
+            let tries = if *tries > 1 { format!(", try {tries}") } else { String::new() };
+            format!("{webhook} was told of {}{tries}", subject(*about, *task))
+        }
+        RunEvent::NotNotified { webhook, about, task, why, wait: Some(wait), .. } if verbose => {
+            let about = subject(*about, *task);
+            format!("{webhook} was not told of {about}: {why}; again in {}", seconds(*wait))
+        }
+        RunEvent::NotNotified { webhook, about, task, tries, why, wait: None, others, .. } => {
+            let tries = if *tries > 1 { format!(" in {tries} tries") } else { String::new() };
+            let others = match others {
+                0 => String::new(),
+                more => format!("; {more} that waited behind it are given up, too"),
+            };
+            format!("{webhook} was not told of {}{tries}: {why}{others}", subject(*about, *task))
+        }
+        RunEvent::Notified { .. } | RunEvent::NotNotified { .. } => return None,
     })
+}
+
+/// What a notification is about.
+fn subject(about: Topic, task: Option<&Arc<str>>) -> String {
+    match task {
+        Some(task) => format!("{task} ({})", about.as_str()),
+        None => format!("the run ({})", about.as_str()),
+    }
 }
 
 fn name(level: Level) -> &'static str {

@@ -99,6 +99,26 @@ fn a_failed_run_exits_with_1_and_says_why() {
 }
 
 #[test]
+fn a_failure_says_what_it_came_of() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/", nobody.local_addr().expect("it is bound"));
+    drop(nobody);
+    let workflow = format!(
+        "agents: {{A: {{adapter: http-json, url: '{url}'}}, B: {{adapter: http-json, url: '{url}'}}}}\n\
+         tasks: [{{task_id: t, agent: A, description: x, on_failure: {{fallback: [B]}}}}]\n"
+    );
+    let ran = consort_with(&["run", "-", "--quiet"], &workflow);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let after: Vec<&str> =
+        ran.err.lines().filter_map(|line| line.strip_prefix("    after ")).collect();
+    assert_eq!(after.len(), 3, "{}", ran.err);
+    let of_network = format!("POST {url}: ");
+    assert!(after[0].starts_with(&of_network) && after[0].contains("refused"), "{}", ran.err);
+    assert!(after[1].starts_with("A: "), "{}", ran.err);
+    assert!(after[2].starts_with(&format!("A: {of_network}")), "{}", ran.err);
+}
+
+#[test]
 fn a_broken_limit_names_the_plugin_the_limit_and_the_remedy() {
     let workflow = "- {task_id: a, agent: echo, description: x, resources: {fuel: 10}}";
     let ran = consort_with(&["run", "-", "-q"], workflow);

@@ -29,6 +29,16 @@ fn what_plugins_cannot_be_given_is_found_before_a_run() {
 }
 
 #[test]
+fn webhooks_that_cannot_be_meant_are_shown_where_they_are_written() {
+    for name in ["wrong-webhooks", "webhook-of-nothing", "webhook-without-secret"] {
+        let config = format!("validate/{name}.yaml");
+        let ran = consort_with(&["validate", "-", "--config", &config], CHAIN);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{name}");
+        expect_file(&format!("validate/{name}.err"), &ran.err);
+    }
+}
+
+#[test]
 fn programs_get_one_list_for_all_files() {
     let files = ["-", "validate/broken.yaml", "no-such.yaml"];
     let ran = consort_with(&[&["validate", "--json"], &files[..]].concat(), CHAIN);

@@ -77,8 +77,48 @@ pub(super) fn count(value: u64, at: impl FnOnce() -> String, findings: &mut Find
     }
 }
 
-pub(super) fn retry(doc: &RetryDoc, at: At<'_>, findings: &mut Findings) -> RetryPolicy {
-    let mut policy = RetryPolicy::default();
+/// Checks a retry policy of a host's configuration, which says what differs from
+/// `usual`. `path` is where it is written.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_retry(
+    doc: &RetryDoc,
+    usual: RetryPolicy,
+    path: &str,
+) -> Result<RetryPolicy, Vec<Problem>> {
+    let mut findings = Findings::default();
+    let at = |field: &str| match field {
+        "" => path.to_owned(),
+        field => format!("{path}.{field}"),
+    };
+    let policy = retry(doc, usual, &at, &mut findings);
+    match findings.into_problems() {
+        problems if problems.is_empty() => Ok(policy),
+        problems => Err(problems),
+    }
+}
+
+/// Milliseconds of a duration in a host's configuration. `path` is where it is
+/// written.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_duration(doc: &DurationDoc<'_>, path: &str) -> Result<u64, Vec<Problem>> {
+    let mut findings = Findings::default();
+    duration(doc, || path.to_owned(), &mut findings).ok_or_else(|| findings.into_problems())
+}
+
+/// A retry policy that says what differs from `usual`.
+pub(super) fn retry(
+    doc: &RetryDoc,
+    usual: RetryPolicy,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> RetryPolicy {
+    let mut policy = usual;
     match doc.max_attempts.map(|attempts| (attempts, u32::try_from(attempts))) {
         None => {}
         Some((_, Ok(attempts @ 1..=1_000))) => policy.max_attempts = attempts,
@@ -122,7 +162,7 @@ pub(super) fn retry(doc: &RetryDoc, at: At<'_>, findings: &mut Findings) -> Retr
         || doc.initial_delay.is_some()
         || doc.max_delay.is_some()
         || doc.jitter.is_some();
-    let once = doc.max_attempts.is_none_or(|attempts| attempts == 1);
+    let once = doc.max_attempts.unwrap_or(i64::from(usual.max_attempts)) == 1;
     if once && waits {
         let message = "there is only one attempt, so nothing is ever waited for";
         let problem = Problem::error("useless-retry", at(""), message);

@@ -128,7 +128,9 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             deadline,
             retry: match &doc.retry_policy {
                 None => RetryPolicy::default(),
-                Some(retry) => fields::retry(retry, &within("retry_policy"), findings),
+                Some(retry) => {
+                    fields::retry(retry, RetryPolicy::default(), &within("retry_policy"), findings)
+                }
             },
             input: doc.input.as_ref().map(|input| input.0.clone()),
             metadata: doc.metadata.as_ref().map_or_else(Map::new, |free| free.0.clone()),

@@ -85,7 +85,8 @@ fn owned_duration<'de, D: Deserializer<'de>>(from: D) -> Result<DurationDoc<'sta
     DurationDoc::deserialize(from).map(DurationDoc::into_owned)
 }
 
-fn optional_duration<'de, D: Deserializer<'de>>(
+/// Reads a duration that may be left out, for `#[serde(deserialize_with = …)]`.
+pub fn optional_duration<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<DurationDoc<'static>>, D::Error> {
     let duration: Option<DurationDoc<'de>> = Deserialize::deserialize(from)?;

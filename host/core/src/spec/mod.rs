@@ -27,7 +27,7 @@ mod task;
 mod text;
 mod workflow;
 
-pub use agent::{AgentDoc, BatchDoc, BatchLimitsDoc, RateDoc, RateLimitDoc};
+pub use agent::{AgentDoc, BatchDoc, BatchLimitsDoc, RateDoc, RateLimitDoc, optional_duration};
 pub(crate) use findings::{Findings, brief, near};
 pub use free::{Free, FreeObject};
 pub use parse::{Format, parse, parse_typed, utf8};

@@ -37,6 +37,7 @@ impl Input {
             | Self::Message(
                 Message::Alive(_)
                 | Message::Logged(_)
+                | Message::Notified { .. }
                 | Message::Used { .. }
                 | Message::Cancelled { .. },
             ) => Durability::Lazy,

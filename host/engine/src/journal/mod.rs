@@ -38,11 +38,13 @@ use crate::draft::Drafting;
 use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
+use crate::notices::Subscription;
 use crate::record::Source;
+use crate::webhook::Outcome;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDependency, WireEarlier, WireEnd, WireLeftover, WirePayload,
-    WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
+    Fetch, Unreadable, Wire, WireDependency, WireEarlier, WireEnd, WireLeftover, WireOutcome,
+    WirePayload, WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
 /// What a run began with: enough to make the same plan again.
@@ -61,6 +63,8 @@ pub(crate) struct Submitted {
     pub(crate) answers: BTreeMap<String, Value>,
     /// What it takes over from an earlier run.
     pub(crate) earlier: Option<Arc<Earlier>>,
+    /// Who is told of what.
+    pub(crate) webhooks: Vec<Subscription>,
 }
 
 /// An entry that cannot be understood.
@@ -161,6 +165,7 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         inputs: submitted.inputs.clone(),
         answers: submitted.answers.clone(),
         earlier,
+        webhooks: submitted.webhooks.clone(),
     })));
     page.into_entry(now)
 }
@@ -204,6 +209,12 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
             Message::Cancelled { task, attempt } => {
                 Wire::Cancelled { task: task.0, attempt: *attempt }
             }
+            Message::Notified { webhook, notice, tries, outcome } => Wire::Notified {
+                webhook: *webhook,
+                notice: *notice,
+                tries: *tries,
+                outcome: wire_outcome(outcome),
+            },
             Message::Decided { task, verdict } => {
                 Wire::Decided { task: task.0, verdict: wire_verdict(verdict, blobs) }
             }
@@ -266,6 +277,24 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
                 Retry::Never => WireRetry::Never,
             },
         },
+    }
+}
+
+fn wire_outcome(outcome: &Outcome) -> WireOutcome {
+    match outcome {
+        Outcome::Delivered => WireOutcome::Delivered,
+        Outcome::Refused(why) => WireOutcome::Refused(why.clone()),
+        Outcome::Unreachable(why) => WireOutcome::Unreachable(why.clone()),
+        Outcome::Gone(why) => WireOutcome::Gone(why.clone()),
+    }
+}
+
+fn read_outcome(outcome: WireOutcome) -> Outcome {
+    match outcome {
+        WireOutcome::Delivered => Outcome::Delivered,
+        WireOutcome::Refused(why) => Outcome::Refused(why),
+        WireOutcome::Unreachable(why) => Outcome::Unreachable(why),
+        WireOutcome::Gone(why) => Outcome::Gone(why),
     }
 }
 
@@ -332,6 +361,7 @@ impl Reading<'_> {
             inputs: submitted.inputs,
             answers: submitted.answers,
             earlier: submitted.earlier.map(|earlier| self.earlier(earlier)).transpose()?,
+            webhooks: submitted.webhooks,
         })
     }
 
@@ -400,6 +430,10 @@ impl Reading<'_> {
             Wire::Logged(line) => Input::Message(Message::Logged(line)),
             Wire::Cancelled { task, attempt } => {
                 Input::Message(Message::Cancelled { task: TaskIx(task), attempt })
+            }
+            Wire::Notified { webhook, notice, tries, outcome } => {
+                let outcome = read_outcome(outcome);
+                Input::Message(Message::Notified { webhook, notice, tries, outcome })
             }
             Wire::Decided { task, verdict } => {
                 let verdict = self.verdict(seq, verdict)?;

@@ -24,6 +24,7 @@ use crate::config::PolicyConfig;
 use crate::control::Target;
 use crate::error::TaskError;
 use crate::message::LogLine;
+use crate::notices::Subscription;
 use crate::question::Question;
 use crate::report::UsageReport;
 
@@ -65,6 +66,14 @@ pub(super) enum Wire {
     Decided {
         task: u32,
         verdict: WireVerdict,
+    },
+    /// What became of a notification: the webhook's number, the notice's, and
+    /// how often it was sent.
+    Notified {
+        webhook: u32,
+        notice: u64,
+        tries: u32,
+        outcome: WireOutcome,
     },
     Question {
         task: u32,
@@ -112,6 +121,8 @@ pub(super) struct WireSubmitted {
     pub(super) inputs: Map<String, Value>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) answers: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) webhooks: Vec<Subscription>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) earlier: Option<WireEarlier>,
 }
@@ -131,6 +142,16 @@ pub(super) struct WireLeftover {
     pub(super) output: WirePayload,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) spawn: Vec<WireSpawn>,
+}
+
+/// What became of a notification.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireOutcome {
+    Delivered,
+    Refused(String),
+    Unreachable(String),
+    Gone(String),
 }
 
 /// How an attempt ended.
@@ -434,6 +455,23 @@ mod tests {
         let wire = WirePayload::Stored { form: Form::Text, hash: Blob::new(Bytes::new()).hash() };
         let error = wire.read(&|_| Ok(None)).expect_err("nothing is stored");
         assert!(error.to_string().ends_with("is missing"), "{error}");
+    }
+
+    #[test]
+    fn what_became_of_notifications_is_written_down_like_this() {
+        for (outcome, text) in [
+            (WireOutcome::Delivered, r#""delivered""#),
+            (WireOutcome::Refused("no".to_owned()), r#"{"refused":"no"}"#),
+            (WireOutcome::Unreachable("away".to_owned()), r#"{"unreachable":"away"}"#),
+            (WireOutcome::Gone("410".to_owned()), r#"{"gone":"410"}"#),
+        ] {
+            let wire = Wire::Notified { webhook: 1, notice: 7, tries: 2, outcome };
+            let expected =
+                format!(r#"{{"notified":{{"webhook":1,"notice":7,"tries":2,"outcome":{text}}}}}"#);
+            assert_eq!(serde_json::to_string(&wire).expect("JSON"), expected);
+            let read: Wire = serde_json::from_str(&expected).expect("it is read");
+            assert_eq!(serde_json::to_string(&read).expect("JSON"), expected);
+        }
     }
 
     #[test]

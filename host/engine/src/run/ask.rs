@@ -13,6 +13,7 @@ use super::Conductor;
 use crate::attempt::Left;
 use crate::control::ControlError;
 use crate::error::TaskError;
+use crate::notice::{Detail, Topic};
 use crate::question::{Question, is_no};
 use crate::watch::RunEvent;
 
@@ -60,7 +61,13 @@ impl Conductor {
         let given = given.or_else(|| self.answers.get(&*parent?).cloned());
         match given {
             Some(answer) if question.check(&answer).is_ok() => self.accept(task, answer),
-            _ => self.announce(task, &question),
+            _ => {
+                self.announce(task, &question);
+                self.note(Topic::Question, Some(task), |run| {
+                    let until = run.own_end(task, run.now);
+                    Some(Detail::Question { question: question.clone(), until })
+                });
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use consort_core::spec::{Format, parse};
 use consort_store::{NewRun, Reader, RunEnd, RunRow, RunStatus, Store, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::{Beginning, Conductor, Run};
+use super::{Beginning, Conductor, Ended, Run};
 use crate::cast::Cast;
 use crate::draft::Drafting;
 use crate::earlier::Earlier;
@@ -160,6 +160,7 @@ impl Run {
                     answers: Some(submitted.answers),
                     earlier: submitted.earlier,
                     past: Some(past),
+                    webhooks: submitted.webhooks,
                 })
             }
         }
@@ -186,6 +187,7 @@ impl Run {
             inputs: inputs.clone(),
             answers: self.answers.clone(),
             earlier: earlier.clone(),
+            webhooks: self.subscriptions(),
         };
         let submitted_at = crate::now();
         let new = NewRun {
@@ -198,7 +200,14 @@ impl Run {
         let first = journal::first_entry(submitted_at, &submitted);
         let run = store.create_run(new, first).await?;
         let journal = Journal::new(run, store.clone(), self.plan.budget)?;
-        Ok(Beginning { submitted_at, journal: Some(journal), answers: None, earlier, past: None })
+        Ok(Beginning {
+            submitted_at,
+            journal: Some(journal),
+            answers: None,
+            earlier,
+            past: None,
+            webhooks: submitted.webhooks,
+        })
     }
 }
 
@@ -292,10 +301,11 @@ impl Conductor {
             tasks: self.records.len(),
             finished: self.records.iter().filter(|record| record.status.is_some()).count(),
         });
-        if let Some((status, _)) = self.ended {
-            // Nothing is left to happen, but agents may not have been told.
+        if let Some(ended) = self.ended {
+            // Nothing is left to happen, but agents, and webhooks, may not have
+            // been told.
             self.cancel_remotes_again();
-            self.announce_end(status);
+            self.announce_end(ended);
         }
         Ok(())
     }
@@ -360,9 +370,10 @@ impl Conductor {
     /// Reports the end, when it has been recorded.
     pub(super) async fn end(mut self) -> Result<Report, StoreError> {
         self.all_remotes_cancelled().await;
-        let (status, reason) = self.ended.expect("the loop ends when the run has");
-        let (journal, at) = (self.journal.take(), self.now);
-        let report = self.report(status, reason);
+        let ended = self.ended.expect("the loop ends when the run has");
+        let Ended { status, at, .. } = ended;
+        let journal = self.journal.take();
+        let report = self.report(ended);
         if let Some(mut journal) = journal {
             let summary = json!({"reason": &report.reason, "metrics": &report.metrics});
             let end = RunEnd { at, status: run_status(status), summary: summary.to_string() };

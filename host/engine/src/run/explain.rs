@@ -7,7 +7,7 @@ use consort_core::plan::Deadline;
 use consort_core::scheduler::{Reason, RunReason, Status, Stop, Timeout, moment};
 
 use super::Conductor;
-use crate::error::TaskError;
+use crate::error::{Cause, TaskError};
 use crate::report::RunError;
 
 impl Conductor {
@@ -128,7 +128,7 @@ impl Conductor {
                     Some(earlier) => {
                         let message =
                             format!("{}; before that: {}", error.message, earlier.message);
-                        TaskError { message, ..error }
+                        TaskError { message, ..error }.blaming(earlier.as_causes())
                     }
                     None => error,
                 }
@@ -170,11 +170,14 @@ impl Conductor {
             without += u32::from(self.records[item.index()].result.is_none());
         }
         let first_id = self.id(first);
-        let why = self.records[first.index()].error.as_ref();
-        let why = why.map(|error| format!(": {}", error.message)).unwrap_or_default();
+        let error = self.records[first.index()].error.as_ref();
+        let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
         let message =
             format!("{without} of {all} items have no result, first of all '{first_id}'{why}");
-        TaskError::new("items", message).because(first_id)
+        let causes = error.map(|error| error.as_causes()).unwrap_or_default();
+        let of_item = |cause: Cause| Cause { task: cause.task.or(Some(first_id.clone())), ..cause };
+        let error = TaskError::new("items", message).blaming(causes.into_iter().map(of_item));
+        error.because(first_id)
     }
 
     /// Why the run did not come to an end of its own.

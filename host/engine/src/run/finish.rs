@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Edge, Work};
-use consort_core::scheduler::{Reason, RunReason, Status};
+use consort_core::scheduler::{Reason, Status};
 use consort_plugin_host::{Consumed, Payload};
 
-use super::Conductor;
+use super::{Conductor, Ended};
 use crate::job::TaskRef;
+use crate::notice::Topic;
 use crate::policy::Policy;
 use crate::record::{Record, Source};
 use crate::report::{JsonPayload, Metrics, Report, ResourceReport, TaskReport};
@@ -20,7 +21,10 @@ impl Conductor {
     pub(super) fn finish(&mut self, task: TaskIx, status: Status, reason: Reason) {
         let now = self.now;
         let earlier = self.records[task.index()].error.take();
+        let live = self.records[task.index()].live.take();
+        let agents = live.map(|live| live.earlier).unwrap_or_default();
         let error = self.end_error(task, status, reason, earlier);
+        let error = error.map(|error| Box::new(error.blaming(agents)));
         let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
         let parent = self.nodes.item(task).map(|(parent, ..)| parent);
         self.kept += result.as_ref().map_or(0, |result| result.len() as u64);
@@ -29,7 +33,6 @@ impl Conductor {
         record.error = error;
         record.status = Some(status);
         record.finished = NonZeroI64::new(now);
-        record.live = None;
         self.stage.tell(&RunEvent::TaskFinished {
             task: &self.nodes.id(task, &self.stage.plan),
             status,
@@ -38,6 +41,9 @@ impl Conductor {
             reused: record.source == Source::Earlier,
             elapsed: Duration::from_millis(record.elapsed(now)),
         });
+        if status == Status::Failed {
+            self.note(Topic::TaskFailed, Some(task), |_| None);
+        }
         if let Some(parent) = parent {
             self.nodes.finish_item(parent);
         }
@@ -103,11 +109,11 @@ impl Conductor {
 
     /// What came of the run, if it is over.
     pub(crate) fn into_report(self) -> Option<Report> {
-        let (status, reason) = self.ended?;
-        Some(self.report(status, reason))
+        let ended = self.ended?;
+        Some(self.report(ended))
     }
 
-    pub(super) fn report(mut self, status: Status, reason: RunReason) -> Report {
+    pub(super) fn report(mut self, Ended { status, reason, .. }: Ended) -> Report {
         let millis = self.elapsed();
         let reason = self.run_error(reason);
         let mut metrics = Metrics::default();
@@ -119,6 +125,7 @@ impl Conductor {
         metrics.longest_chain =
             plan.graph.depths(&plan.order).into_iter().max().map_or(0, |depth| depth + 1);
         metrics.usage = self.spent;
+        metrics.notifications = self.notices.metrics();
         let mut tasks = Vec::with_capacity(records.len());
         let planned = (0..plan.tasks.len() as u32).map(TaskIx);
         for task in planned.chain(self.nodes.added()) {

@@ -252,6 +252,9 @@ impl Conductor {
                 }
             }
             Message::Cancelled { task, attempt } => self.remote_cancelled(task, attempt),
+            Message::Notified { webhook, notice, tries, outcome } => {
+                self.take_outcome(webhook, notice, tries, &outcome);
+            }
         }
     }
 

@@ -190,6 +190,8 @@ impl Body for IncomingBody {
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => {
+                    let broken = format!("the answer broke off: {}", fault::causes(&error));
+                    this.pacer.call.note(Some(broken));
                     return Poll::Ready(Some(Err(fault::in_response(&error))));
                 }
                 Poll::Ready(Some(Ok(frame))) => frame,

@@ -32,6 +32,8 @@ pub struct EgressReport {
     /// The first limit that a request broke. The guest saw an error, whatever
     /// it made of it.
     pub overrun: Option<Overrun>,
+    /// How the last request broke, if it did.
+    pub broken: Option<String>,
     /// Requests the guest tried.
     pub requests: u64,
     /// Bytes sent and received, headers and bodies.
@@ -82,6 +84,7 @@ impl CallEgress {
         EgressReport {
             denials: record.denials.clone(),
             overrun: record.overrun,
+            broken: record.broken.clone(),
             requests: self.state.requests.load(Ordering::Relaxed),
             bytes: self.state.meter.used(),
         }
@@ -154,6 +157,7 @@ pub(super) struct CallState {
 struct Record {
     denials: Vec<Denial>,
     overrun: Option<Overrun>,
+    broken: Option<String>,
 }
 
 impl CallState {
@@ -233,6 +237,11 @@ impl CallState {
     /// Records a broken limit; the first one stands.
     pub(super) fn overrun(&self, limit: LimitKind, allowed: u64, used: u64) {
         self.record().overrun.get_or_insert(Overrun { limit, allowed, used });
+    }
+
+    /// Records how the last request broke; none: it did not.
+    pub(super) fn note(&self, broken: Option<String>) {
+        self.record().broken = broken;
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {

@@ -17,6 +17,11 @@
 //! - `body`, `send`, `fault`: streaming both ways, timeouts, error codes;
 //! - [`call`](CallEgress): one call's egress, as wasmtime sees it.
 //!
+//! Beside that way, the host sends something itself, with the same client:
+//!
+//! - [`signing`](SigningKey): that it is the operator's;
+//! - [`post`](Post): to a URL that the operator has written down.
+//!
 //! Redirects are never followed here: the guest sees the 3xx answer, and the
 //! request it makes next is checked like any other.
 
@@ -31,11 +36,13 @@ mod mask;
 mod meter;
 mod options;
 mod policy;
+mod post;
 mod resolve;
 mod rule;
 mod rule_syntax;
 mod secret;
 mod send;
+mod signing;
 mod target;
 
 #[cfg(test)]
@@ -46,6 +53,8 @@ pub use client::EgressClient;
 pub use grants::{Grants, HttpCapability};
 pub use options::EgressOptions;
 pub use policy::{Denial, DeniedBy};
+pub use post::{Answer, Post, PostError};
 pub use rule::{HostPattern, PathPrefix, Ports, Rule, Scheme};
 pub use rule_syntax::InvalidRule;
 pub use secret::{InvalidSecret, Placeholder, Secret, SecretGrant};
+pub use signing::{InvalidKey, SigningKey};

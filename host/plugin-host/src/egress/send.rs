@@ -99,9 +99,19 @@ pub(super) async fn send(
     let response = match tokio::time::timeout_at(first_byte, exchange).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(failed(&call, &method, &target, &error)),
-        Err(_) if first_byte == deadline => return Err(Error::HttpResponseTimeout),
-        Err(_) => return Err(Error::ConnectionReadTimeout),
+        Err(_) => {
+            let waited = (first_byte - start).as_secs_f64();
+            let broken = format!("{}: no answer within {waited} s", target.describe(&method));
+            call.note(Some(broken));
+            let over = first_byte == deadline;
+            return Err(if over {
+                Error::HttpResponseTimeout
+            } else {
+                Error::ConnectionReadTimeout
+            });
+        }
     };
+    call.note(None);
 
     let (mut parts, body) = Response::<reqwest::Body>::from(response).into_parts();
     accept_response_header(&call, &parts.headers)?;
@@ -130,6 +140,7 @@ fn failed(call: &CallState, method: &Method, target: &Target, error: &reqwest::E
         return call.break_headers(allowed.saturating_add(1));
     }
     let code = fault::before_response(error);
+    call.note(Some(format!("{}: {}", target.describe(method), fault::causes(error))));
     tracing::debug!(plugin = call.plugin(), host = %target.host(), %code, error = %fault::causes(error),
         "request failed");
     code

@@ -196,7 +196,8 @@ fn problem(problem: wire::Problem) -> Result<Problem, String> {
     if let Some(detail) = &problem.detail {
         check_json("the detail of its failure", detail)?;
     }
-    Ok(Problem { message: problem.message, code: problem.code, detail: problem.detail })
+    let wire::Problem { message, code, detail } = problem;
+    Ok(Problem { message, code, detail, network: None })
 }
 
 fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {

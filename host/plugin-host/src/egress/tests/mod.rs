@@ -5,6 +5,7 @@ mod https;
 mod limits;
 mod many;
 mod names;
+mod posts;
 mod rules;
 mod secrets;
 mod streaming;
