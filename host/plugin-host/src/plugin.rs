@@ -217,7 +217,7 @@ impl Plugin {
         Err(LoadError::WrongWorld {
             plugin: self.name().to_string(),
             expected: format!("'{}'", export_name(kind)),
-            found: format!("it is a {} and exports '{}'", self.kind(), self.0.export),
+            found: format!("it exports '{}' and is of the kind '{}'", self.0.export, self.kind()),
         })
     }
 
