@@ -199,7 +199,7 @@ impl Asker {
 }
 
 impl Watcher for Asker {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         self.screen.watcher().event(event);
         match event {
             RunEvent::Asked { task, question, until } => self.desk.put(task, question, *until),

@@ -39,6 +39,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::answer::{AnswerArgs, answer};
 use crate::commands::backup::{BackupArgs, backup};
 use crate::commands::cancel::{CancelArgs, cancel};
+use crate::commands::complete::{CompleteArgs, complete};
 use crate::commands::gc::{GcArgs, gc};
 use crate::commands::graph::{GraphArgs, graph};
 use crate::commands::history::{HistoryArgs, history};
@@ -79,6 +80,7 @@ enum Command {
     Run(RunArgs),
     Resume(ResumeArgs),
     Answer(AnswerArgs),
+    Complete(CompleteArgs),
     Cancel(CancelArgs),
     Graph(GraphArgs),
     List(ListArgs),
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Resume(args) => resume(&args),
         Command::Answer(args) => answer(&args),
+        Command::Complete(args) => complete(&args),
         Command::Cancel(args) => cancel(&args),
         Command::Graph(args) => graph(&args),
         Command::List(args) => list(&args),

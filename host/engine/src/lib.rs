@@ -22,6 +22,7 @@
 //! * `journal`: what happens to a run, recorded before it has consequences.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
+//! * [`coordinator`]: an open run, as a program embeds it.
 //! * [`past`]: a run as its journal has it.
 
 mod attempt;
@@ -30,7 +31,9 @@ mod cache;
 mod cast;
 pub mod config;
 pub mod control;
+pub mod coordinator;
 mod decide;
+mod delivery;
 mod draft;
 mod error;
 mod job;
@@ -51,7 +54,10 @@ pub mod watch;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use config::{HostConfig, PolicyConfig};
-pub use control::{ControlError, RunControl};
+pub use consort_core::problem::Problem;
+pub use consort_plugin_host::Payload;
+pub use control::{Consequence, ControlError, RunControl};
+pub use coordinator::{Coordinator, TaskHandle};
 pub use error::TaskError;
 pub use journal::{JournalError, Request};
 pub use past::PastRun;

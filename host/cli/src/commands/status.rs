@@ -73,6 +73,9 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
         let left = seconds(std::time::Duration::from_millis(left));
         text.push_str(&format!(", about {left} to go"));
     }
+    if progress.open {
+        text.push_str(", open to more");
+    }
     text.push_str("\n\n");
     let (well, open): (Vec<_>, Vec<_>) = tasks.iter().partition(|task| task.state == "succeeded");
     let shown: Vec<&TaskStatus> = if tasks.len() <= MOST_ROWS {

@@ -91,7 +91,7 @@ impl Bars {
 }
 
 impl Watcher for Bars {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         lock(&self.board).note(event, self.verbose);
         if let RunEvent::RunFinished { .. } = event {
             // What is printed next must not get in the way of the bars.
@@ -105,7 +105,7 @@ impl Watcher for Bars {
 }
 
 impl Board {
-    fn note(&mut self, event: &RunEvent<'_>, verbose: bool) {
+    fn note(&mut self, event: &RunEvent, verbose: bool) {
         match event {
             RunEvent::RunStarted { tasks, .. } => self.tasks = *tasks,
             RunEvent::RunResumed { tasks, finished, .. } => {
@@ -115,16 +115,16 @@ impl Board {
                 self.started += 1;
                 let running = Running {
                     order: self.started,
-                    agent: (*agent).clone(),
+                    agent: agent.clone(),
                     attempt: *attempt,
                     since: Instant::now(),
                     share: None,
                     message: String::new(),
                 };
-                self.running.insert((*task).clone(), running);
+                self.running.insert(task.clone(), running);
             }
             RunEvent::Progress { task, update } => {
-                if let Some(running) = self.running.get_mut(*task) {
+                if let Some(running) = self.running.get_mut(task) {
                     running.share = update.fraction.or(running.share);
                     if let Some(message) = &update.message {
                         running.message.clone_from(message);
@@ -132,7 +132,7 @@ impl Board {
                 }
             }
             RunEvent::Retrying { task, .. } => {
-                self.running.remove(*task);
+                self.running.remove(task);
                 self.say(event, verbose);
             }
             RunEvent::FannedOut { items, .. } => {
@@ -146,12 +146,12 @@ impl Board {
                 }
             }
             RunEvent::Answered { task, .. } => {
-                self.asking.remove(*task);
+                self.asking.remove(task);
                 self.say(event, verbose);
             }
             RunEvent::Asked { task, .. } => {
-                self.running.remove(*task);
-                self.asking.insert((*task).clone());
+                self.running.remove(task);
+                self.asking.insert(task.clone());
                 self.say(event, verbose);
             }
             RunEvent::Paused | RunEvent::Resumed => {
@@ -159,8 +159,8 @@ impl Board {
                 self.say(event, verbose);
             }
             RunEvent::TaskFinished { task, status, .. } => {
-                self.running.remove(*task);
-                self.asking.remove(*task);
+                self.running.remove(task);
+                self.asking.remove(task);
                 self.finished += 1;
                 self.failed += usize::from(*status == Status::Failed);
                 if self.tasks <= FEW_TASKS || *status == Status::Failed {
@@ -169,13 +169,15 @@ impl Board {
             }
             RunEvent::Log { .. }
             | RunEvent::NotAdded { .. }
+            | RunEvent::Delivered { .. }
+            | RunEvent::Closed
             | RunEvent::PolicyFault { .. }
             | RunEvent::PolicyRested { .. } => self.say(event, verbose),
             RunEvent::RunFinished { .. } => {}
         }
     }
 
-    fn say(&mut self, event: &RunEvent<'_>, verbose: bool) {
+    fn say(&mut self, event: &RunEvent, verbose: bool) {
         let Some(line) = say(event, verbose) else { return };
         if self.lines.len() < MOST_LINES {
             self.lines.push(format!("{} {}", mark(event), harmless(&line)));
@@ -284,7 +286,7 @@ impl Running {
 }
 
 /// Shows at a glance how things go.
-fn mark(event: &RunEvent<'_>) -> StyledObject<char> {
+fn mark(event: &RunEvent) -> StyledObject<char> {
     let mark = match event {
         RunEvent::TaskFinished { status: Status::Succeeded, .. } => style('✓').green(),
         RunEvent::TaskFinished { status: Status::Failed, .. } => style('✗').red(),

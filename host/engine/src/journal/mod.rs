@@ -32,15 +32,16 @@ pub use post::Request;
 
 use crate::attempt::{AttemptEnd, Left};
 use crate::config::PolicyConfig;
-use crate::control::{Command, nobody};
+use crate::control::{Command, Terms, nobody};
 use crate::decide::Verdict;
+use crate::delivery::{Delivering, Outcome};
 use crate::draft::Drafting;
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDependency, WireEnd, WirePayload, WireQuestion, WireRetry,
-    WireSpawn, WireSubmitted, WireVerdict,
+    Fetch, Unreadable, Wire, WireDependency, WireEnd, WireOutcome, WirePayload, WireQuestion,
+    WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
 /// What a run began with: enough to make the same plan again.
@@ -57,6 +58,8 @@ pub(crate) struct Submitted {
     pub(crate) slots: u32,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) answers: BTreeMap<String, Value>,
+    /// Tasks come while it goes on.
+    pub(crate) open: bool,
 }
 
 /// An entry that cannot be understood.
@@ -155,6 +158,7 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         slots: submitted.slots,
         inputs: submitted.inputs.clone(),
         answers: submitted.answers.clone(),
+        open: submitted.open,
     })));
     page.into_entry(now)
 }
@@ -165,7 +169,7 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
         Input::Submitted => return None,
         Input::Recovered => Wire::Recovered,
         Input::Posted { post, command } => {
-            let command = wire_command(command)?;
+            let command = wire_command(command, blobs)?;
             Wire::Posted { post: *post, command: Box::new(command) }
         }
         Input::Scored(scores) => Wire::Scored(scores.as_deref().map(wire::scores)),
@@ -191,12 +195,12 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
                 Wire::Question { task: task.0, question }
             }
         },
-        Input::Command(command) => wire_command(command)?,
+        Input::Command(command) => wire_command(command, blobs)?,
     })
 }
 
 /// A command; none if it changes nothing.
-fn wire_command(command: &Command) -> Option<Wire> {
+fn wire_command(command: &Command, blobs: &mut Vec<Blob>) -> Option<Wire> {
     Some(match command {
         Command::Answer { task, answer, .. } => {
             Wire::Answer { task: task.clone(), answer: answer.clone() }
@@ -206,9 +210,22 @@ fn wire_command(command: &Command) -> Option<Wire> {
         }
         Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
         Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
-        Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
-        // It changes nothing.
-        Command::Status { .. } => return None,
+        Command::Add { tasks, terms: Terms { whole, on_conflict }, .. } => {
+            Wire::Add { tasks: tasks.clone(), whole: *whole, on_conflict: *on_conflict }
+        }
+        Command::Resolve { task, admit, .. } => Wire::Resolve { task: task.clone(), admit: *admit },
+        Command::Close { .. } => Wire::Close,
+        Command::Deliver(delivery) => Wire::Deliver {
+            task: delivery.task.clone(),
+            outcome: match &delivery.outcome {
+                Outcome::Result(output) => WireOutcome::Result(WirePayload::new(output, blobs)),
+                Outcome::Failure { error, retryable } => {
+                    WireOutcome::Failure { error: error.clone(), retryable: *retryable }
+                }
+            },
+        },
+        // They change nothing.
+        Command::Status { .. } | Command::Progress { .. } | Command::Wait { .. } => return None,
     })
 }
 
@@ -289,6 +306,7 @@ impl Reading<'_> {
             slots: submitted.slots,
             inputs: submitted.inputs,
             answers: submitted.answers,
+            open: submitted.open,
         })
     }
 
@@ -364,12 +382,30 @@ impl Reading<'_> {
             }
             Wire::Cancel { what } => Input::Command(Command::Cancel { what, reply: nobody() }),
             Wire::Pause { paused } => Input::Command(Command::Pause { paused, reply: nobody() }),
-            Wire::Add { tasks } => {
+            Wire::Resolve { task, admit } => {
+                Input::Command(Command::Resolve { task, admit, reply: nobody() })
+            }
+            Wire::Close => Input::Command(Command::Close { reply: nobody() }),
+            Wire::Deliver { task, outcome } => {
+                let outcome = match outcome {
+                    WireOutcome::Result(output) => {
+                        Outcome::Result(self.read(seq, output.read(self.fetch))?)
+                    }
+                    WireOutcome::Failure { error, retryable } => {
+                        Outcome::Failure { error, retryable }
+                    }
+                };
+                let reply = nobody();
+                let delivery = Delivering { task, outcome, prepared: true, post: None, reply };
+                Input::Command(Command::Deliver(Box::new(delivery)))
+            }
+            Wire::Add { tasks, whole, on_conflict } => {
                 let drafts = drafting.draft(tasks.clone()).map_err(|problems| {
                     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                     self.broken(seq, format!("an added task is not valid: {}", problems.join("; ")))
                 })?;
-                Input::Command(Command::Add { tasks, drafts, reply: nobody() })
+                let terms = Terms { whole, on_conflict };
+                Input::Command(Command::Add { tasks, drafts, terms, reply: nobody() })
             }
         })
     }

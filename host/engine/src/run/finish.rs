@@ -19,6 +19,7 @@ use crate::watch::RunEvent;
 impl Conductor {
     pub(super) fn finish(&mut self, task: TaskIx, status: Status, reason: Reason) {
         let now = self.now;
+        self.take_delivered(task);
         let earlier = self.records[task.index()].error.take();
         let error = self.end_error(task, status, reason, earlier);
         let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
@@ -31,11 +32,12 @@ impl Conductor {
         record.finished = NonZeroI64::new(now);
         record.live = None;
         self.stage.tell(&RunEvent::TaskFinished {
-            task: &self.nodes.id(task, &self.stage.plan),
+            task: self.nodes.id(task, &self.stage.plan),
             status,
-            error: record.error.as_deref(),
+            error: record.error.clone(),
             elapsed: Duration::from_millis(record.elapsed(now)),
         });
+        self.tell_those_who_wait(task, status);
         if let Some(parent) = parent {
             self.nodes.finish_item(parent);
         }
