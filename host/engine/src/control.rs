@@ -389,7 +389,13 @@ impl RunControl {
         self.send(|reply| Command::Resolve { task, admit, reply }).await
     }
 
-    pub(crate) async fn close(&self) -> Result<(), ControlError> {
+    /// Lets no more tasks come to an open run, which ends with those it has. Any
+    /// other is closed from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Over`].
+    pub async fn close(&self) -> Result<(), ControlError> {
         self.send(|reply| Command::Close { reply }).await
     }
 

@@ -5,6 +5,7 @@
 //! * `in_use`: while another process writes.
 //! * `disk`: when the disk does not do its part.
 //! * `runs`: which run is meant, and what becomes of it.
+//! * `open`: runs that a program keeps open.
 //! * `fixture`: stores of earlier versions are read.
 
 #![cfg(unix)]
@@ -13,5 +14,6 @@
 mod disk;
 mod fixture;
 mod in_use;
+mod open;
 mod place;
 mod runs;

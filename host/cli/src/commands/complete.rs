@@ -2,8 +2,10 @@
 
 use clap::{ArgGroup, Args};
 use consort_engine::Request;
+use consort_engine::control::TaskStatus;
 use serde_json::Value;
 
+use crate::approvals::{misfit, not_json};
 use crate::error::{CommandError, Exit};
 use crate::requests::post;
 use crate::store::{StoreArgs, find_task};
@@ -50,7 +52,7 @@ pub(crate) struct CompleteArgs {
     error: Option<String>,
 
     /// Another attempt makes sense
-    #[arg(long, requires = "error")]
+    #[arg(long, conflicts_with = "result")]
     retry: bool,
 
     #[command(flatten)]
@@ -60,12 +62,20 @@ pub(crate) struct CompleteArgs {
 /// Carries the command out.
 pub(crate) fn complete(args: &CompleteArgs) -> Result<Exit, CommandError> {
     let mut run = args.store.run(&args.run)?;
-    let state = find_task(&mut run, &args.task)?.state;
+    let TaskStatus { state, question, .. } = find_task(&mut run, &args.task)?;
+    let approval = question.filter(|question| !question.by_agent);
     let task = args.task.clone();
     let (request, states) = match (&args.result, &args.error) {
         (Some(result), _) => {
-            let read = serde_json::from_str(result);
-            let result = read.unwrap_or_else(|_| Value::String(result.clone()));
+            let result = match (serde_json::from_str(result), &approval) {
+                (Ok(result), _) => result,
+                (Err(_), None) => Value::String(result.clone()),
+                // As with an answer: 'no' would be a yes.
+                (Err(_), Some(_)) => return Err(not_json(result)),
+            };
+            if let Some(question) = approval {
+                question.check(&result).map_err(|reasons| misfit(&args.task, &reasons))?;
+            }
             (Request::Complete { task, result }, &TAKES_A_RESULT[..])
         }
         (None, error) => {

@@ -120,6 +120,9 @@ fn what_came_of_a_task_elsewhere_is_delivered_from_another_process() {
     assert!(refused.err.contains("it is blocked"), "{}", refused.err);
     assert_eq!(on(&["complete", &id, "review"]).code, 2);
     assert_eq!(on(&["complete", &id, "review", "--result", "x", "--retry"]).code, 2);
+    let misfit = on(&["complete", &id, "review", "--result", "3"]);
+    assert!(misfit.err.contains("does not fit"), "{}", misfit.err);
+    assert!(on(&["complete", &id, "review", "--result", "no"]).err.contains("is not JSON"));
     let noted = on(&["complete", &id, "review", "--error", "nobody has time"]);
     assert!(noted.err.contains("'consort resume"), "{}", noted.err);
     let resumed = on(&["resume", &id, "--json"]);

@@ -59,9 +59,11 @@ impl Additions {
         self.key(id).is_some()
     }
 
+    /// The earliest of that id: others that come in the same step are duplicates,
+    /// and are rejected when it is over.
     fn key(&self, id: &str) -> Option<u64> {
-        let mut open = self.open.iter();
-        open.find(|(_, open)| &*open.draft.task.id == id).map(|(key, _)| *key)
+        let open = self.open.iter().filter(|(_, open)| &*open.draft.task.id == id);
+        open.map(|(key, _)| *key).min()
     }
 
     fn settle(&mut self, key: u64, outcome: AddOutcome, conflicts: Vec<Problem>) {

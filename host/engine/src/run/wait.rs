@@ -8,10 +8,9 @@ use consort_core::graph::TaskIx;
 use consort_core::plan::OnFailure;
 use consort_core::scheduler::Status;
 use consort_plugin_host::Payload;
-use tokio::sync::oneshot;
 
 use super::Conductor;
-use crate::control::{ControlError, Reply};
+use crate::control::Reply;
 use crate::delivery::Consequence;
 use crate::error::TaskError;
 
@@ -24,21 +23,21 @@ pub(super) struct Waiting {
     /// For the ends of tasks, by their ids; they may not be in the run yet.
     ends: HashMap<Arc<str>, Vec<Reply<Ending>>>,
     /// For what follows from deliveries.
-    consequences: HashMap<TaskIx, oneshot::Sender<Result<Consequence, ControlError>>>,
+    consequences: HashMap<TaskIx, Vec<Reply<Consequence>>>,
 }
 
 impl Waiting {
     pub(super) fn for_consequence(&mut self, task: TaskIx, reply: Reply<Consequence>) {
         if !reply.is_closed() {
-            self.consequences.insert(task, reply);
+            self.consequences.entry(task).or_default().push(reply);
         }
     }
 
     /// Tells what follows from a delivery, if there was one.
     pub(super) fn settle(&mut self, task: TaskIx, consequence: Consequence) {
-        if let Some(reply) = self.consequences.remove(&task) {
+        for reply in self.consequences.remove(&task).into_iter().flatten() {
             // Whoever delivered it may have gone.
-            let _ = reply.send(Ok(consequence));
+            let _ = reply.send(Ok(consequence.clone()));
         }
     }
 
