@@ -10,8 +10,9 @@
 
 use std::error::Error;
 
+use consort_core::spec::Format;
 use consort_engine::coordinator::{Opening, Resolution, SubmitError};
-use consort_engine::{Coordinator, Engine, Payload, Setup};
+use consort_engine::{Coordinator, Engine, Origin, Payload, Setup};
 use consort_plugin_host::EmbeddedPlugin;
 use consort_store::{Options, Store};
 use serde_json::json;
@@ -22,9 +23,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => Some(Store::open(path.as_ref(), Options::default())?),
         None => None,
     };
-    let coordinator = Coordinator::open(&engine()?, Opening { store, ..Opening::default() })
-        .await
-        .map_err(|problems| problems[0].to_string())?;
+    // Tasks may use these agents, those of the host's configuration and its default
+    // agent, which is 'local'.
+    let workflow = Origin {
+        text: json!({"name": "embedded", "agents": {"echo": {"adapter": "echo"}}})
+            .to_string()
+            .into(),
+        format: Format::Json,
+        name: "coordinator.rs".to_owned(),
+    };
+    let opening = Opening { workflow: Some(workflow), store, ..Opening::default() };
+    let coordinator =
+        Coordinator::open(&engine()?, opening).await.map_err(|problems| problems[0].to_string())?;
 
     // Whoever wants to hears what happens; nobody waits for it.
     let mut events = coordinator.subscribe();
@@ -44,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                    "description": "Summarise: Bees collect nectar. They make honey of it. \
                                    Honey keeps for years."}),
             json!({"task_id": "review", "type": "approval", "depends_on": ["summary"],
-                   "description": "Is this good? {{ results.summary }}"}),
+                   "description": "Is this good? {{ results.summary.text }}"}),
             json!({"task_id": "report", "agent": "echo", "depends_on": ["summary", "review"],
                    "description": "reviewed by {{ results.review.by }}",
                    "transform": [{"transformer": "jq", "config": {"filter": ".description"}}]}),

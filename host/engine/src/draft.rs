@@ -134,9 +134,29 @@ impl Drafting {
                 compile(document, &known, now())
             })
             .map_err(|problems| {
-                problems.into_iter().map(|problem| place(problem, alone)).collect::<Vec<_>>()
+                problems.into_iter().map(|problem| self.place(problem, alone)).collect::<Vec<_>>()
             })?;
         self.take(plan, others.len())
+    }
+
+    /// A problem with the place it has in what was given: a task alone is compiled
+    /// as a list of one.
+    fn place(&self, mut problem: Problem, alone: bool) -> Problem {
+        // The text has been written anew.
+        (problem.line, problem.column) = (None, None);
+        if alone && let Some(path) = problem.path.strip_prefix("[0]") {
+            problem.path = path.trim_start_matches('.').to_owned();
+        }
+        match (problem.code, &self.transformers) {
+            ("unknown-agent", Some(_)) => {
+                problem.hint("an added task may use the agents that the workflow uses")
+            }
+            ("unknown-agent", None) => problem.hint(
+                "define it under 'agents', in the workflow that the run was opened with or in \
+                 the host's configuration",
+            ),
+            _ => problem,
+        }
     }
 
     fn has_agent(&self, name: &str) -> bool {
@@ -203,20 +223,6 @@ fn others(tasks: &[Value]) -> BTreeSet<String> {
         stack.extend(task["steps"].as_array().into_iter().flatten());
     }
     wanted.into_iter().filter(|id| !own.contains(id)).map(str::to_owned).collect()
-}
-
-/// A problem with the place it has in what was given: a task alone is compiled
-/// as a list of one.
-fn place(mut problem: Problem, alone: bool) -> Problem {
-    // The text has been written anew.
-    (problem.line, problem.column) = (None, None);
-    if alone && let Some(path) = problem.path.strip_prefix("[0]") {
-        problem.path = path.trim_start_matches('.').to_owned();
-    }
-    if problem.code == "unknown-agent" {
-        return problem.hint("an added task may use the agents that the workflow uses");
-    }
-    problem
 }
 
 fn in_words(problem: &Problem) -> String {
