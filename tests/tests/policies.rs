@@ -74,13 +74,13 @@ struct Order {
 }
 
 impl Watcher for Order {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         match event {
             RunEvent::TaskStarted { task, .. } => {
                 self.started.lock().expect("nobody panics with it").push(task.to_string());
             }
             RunEvent::PolicyRested { plugin, rest } => {
-                assert_eq!(&***plugin, "hostile-prioritizer");
+                assert_eq!(&**plugin, "hostile-prioritizer");
                 self.rests.lock().expect("nobody panics with it").push(*rest);
             }
             _ => {}

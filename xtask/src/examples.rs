@@ -1,12 +1,13 @@
-//! *Examples* are the numbered workflows in `examples/`. Each says in its
-//! comment header how to run it, on a line `#     consort …`; one that needs a
-//! server says so on a line `# Needs: …` and is only validated.
+//! *Examples* are the numbered workflows in `examples/`, and a program that embeds
+//! the engine. Each workflow says in its comment header how to run it, on a line
+//! `#     consort …`; one that needs a server says so on a line `# Needs: …` and is
+//! only validated.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::step::{Failed, Step, workspace};
-use crate::tools::build;
+use crate::tools::{build, build_program};
 
 /// Runs every example.
 pub(crate) fn examples() -> Result<(), Failed> {
@@ -17,7 +18,9 @@ pub(crate) fn examples() -> Result<(), Failed> {
         println!();
         run_example(&consort, &folder, file)?;
     }
-    println!("\n{} examples did what they say", files.len());
+    println!();
+    Step::new(build_program("coordinator")?).run()?;
+    println!("\n{} examples did what they say", files.len() + 1);
     Ok(())
 }
 

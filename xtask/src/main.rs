@@ -27,7 +27,8 @@ cargo xtask COMMAND
                    kill consort until 200, or N, processes have died, and see that
                    their runs come to their end all the same
   bench [ARGS…]    measure, and print a table; ARGS go to the benchmark
-  examples         run every workflow in examples/ that needs no server
+  examples         run every workflow in examples/ that needs no server, and the
+                   program in host/engine/examples
   ci               everything the gate checks: tests, real agents, format, lints,
                    docs, dependencies, examples
 

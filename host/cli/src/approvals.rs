@@ -103,6 +103,12 @@ fn check_fit(answer: &Answer, plan: &Plan) -> Result<(), CommandError> {
     question.check(&answer.value).map_err(|reasons| misfit(&answer.task, &reasons))
 }
 
+/// Text is not taken for the answer to an approval.
+pub(crate) fn not_json(answer: &str) -> CommandError {
+    CommandError::invalid(format!("'{answer}' is not JSON"))
+        .hint("write true, false, an object, or a text in quotes")
+}
+
 /// An answer that does not fit its question.
 pub(crate) fn misfit(task: &str, reasons: &[String]) -> CommandError {
     CommandError::invalid(format!("the answer to '{task}' does not fit: {}", reasons.join("; ")))
@@ -199,7 +205,7 @@ impl Asker {
 }
 
 impl Watcher for Asker {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         self.screen.watcher().event(event);
         match event {
             RunEvent::Asked { task, question, until } => self.desk.put(task, question, *until),

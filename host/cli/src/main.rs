@@ -44,6 +44,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::answer::{AnswerArgs, answer};
 use crate::commands::backup::{BackupArgs, backup};
 use crate::commands::cancel::{CancelArgs, cancel};
+use crate::commands::complete::{CompleteArgs, complete};
 use crate::commands::gc::{GcArgs, gc};
 use crate::commands::graph::{GraphArgs, graph};
 use crate::commands::history::{HistoryArgs, history};
@@ -86,6 +87,7 @@ enum Command {
     Resume(ResumeArgs),
     Retry(RetryArgs),
     Answer(AnswerArgs),
+    Complete(CompleteArgs),
     Cancel(CancelArgs),
     Graph(GraphArgs),
     List(ListArgs),
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
         Command::Resume(args) => resume(&args),
         Command::Retry(args) => retry(&args),
         Command::Answer(args) => answer(&args),
+        Command::Complete(args) => complete(&args),
         Command::Cancel(args) => cancel(&args),
         Command::Graph(args) => graph(&args),
         Command::List(args) => list(&args),

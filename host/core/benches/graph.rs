@@ -1,7 +1,7 @@
 //! What questions to the graph cost, on ladders of two: the shape that kills
 //! algorithms which look at paths instead of tasks.
 
-use consort_core::graph::{Additions, DependencyGraph, Newcomer, TaskIx, Wanted};
+use consort_core::graph::{Additions, Batch, DependencyGraph, Newcomer, TaskIx, Wanted};
 use consort_core::plan::ConflictRule;
 use divan::{Bencher, counter::ItemsCount};
 
@@ -81,7 +81,7 @@ fn add_ten(bencher: Bencher<'_, '_>, tasks: usize) {
             wants.extend((n > 0).then(|| Wanted::Name(name(key - 1))));
             Newcomer { key, name: name(key), wants, payload: () }
         });
-        let batch = batch.collect();
+        let batch = Batch { newcomers: batch.collect(), whole: false, rule: None };
         additions.add(&mut graph, batch)
     });
 }

@@ -16,7 +16,7 @@ use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-pub use additions::{Additions, Answer, Conflict, Newcomer, Wanted};
+pub use additions::{Additions, Answer, Batch, Conflict, Newcomer, Wanted};
 
 /// A task's place in the plan and the graph; dense from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

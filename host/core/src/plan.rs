@@ -55,7 +55,7 @@ pub struct Plan {
     pub name: Arc<str>,
     /// Values for templates.
     pub inputs: Map<String, Value>,
-    /// Agents that at least one task uses.
+    /// Agents that at least one task uses, or may come to use.
     pub agents: Vec<Agent>,
     /// Tasks; a [`TaskIx`] is an index into this.
     pub tasks: Vec<Task>,
@@ -70,6 +70,12 @@ pub struct Plan {
     pub budget: Budget,
     /// What happens to a task added to the running workflow that does not fit.
     pub on_conflict: ConflictRule,
+    /// What the failure of a task means for others, unless it says.
+    pub on_failure: OnFailure,
+    /// Tasks are submitted while it runs, by whoever began it, and there may be
+    /// none yet. [`Plan::agents`] are then all that there are, but for adapters
+    /// that nobody has made an agent of.
+    pub open: bool,
     /// What is legal in the document but surely not meant.
     pub warnings: Vec<Problem>,
 }
@@ -86,7 +92,8 @@ pub struct Budget {
 
 /// What happens to a task added to a live run that waits for a task that is not
 /// there, or would close a cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConflictRule {
     /// It is not added, and whoever adds it learns why.
     #[default]

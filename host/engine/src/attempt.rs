@@ -141,7 +141,7 @@ impl Attempt {
                 let Pending { checkpoint, poll_after, fraction, message } = pending;
                 let update = Progress { fraction, message, partial: None };
                 if update != Progress::default() {
-                    let event = RunEvent::Progress { task: &self.job.id, update: &update };
+                    let event = RunEvent::Progress { task: self.job.id.clone(), update };
                     self.job.stage.tell(&event);
                 }
                 let left = Left { checkpoint: Some(checkpoint), lease, ..Left::default() };
@@ -301,7 +301,8 @@ fn ttl(rule: &CacheRule) -> Option<Duration> {
     rule.ttl.map(Duration::from_millis)
 }
 
-fn payload(value: &Value) -> Payload {
+/// A value as agents are given it, and give it: a string is text.
+pub(crate) fn payload(value: &Value) -> Payload {
     match value {
         Value::String(text) => Payload::Text(text.as_str().into()),
         other => Payload::Json(other.to_string().into()),

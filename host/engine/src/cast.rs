@@ -28,6 +28,8 @@ pub(crate) struct Cast {
     /// By the plan's numbers.
     pub(crate) agents: Vec<CastAgent>,
     transformers: HashMap<TransformerKey, CastTransformer>,
+    /// Of an open run, all that there are, by name: its tasks are not known yet.
+    all_transformers: HashMap<String, Transformer>,
     defaults: Limits,
     ceiling: Limits,
 }
@@ -54,6 +56,7 @@ pub(crate) struct CastAgent {
 }
 
 /// A transformer and how it is used.
+#[derive(Clone)]
 pub(crate) struct CastTransformer {
     pub(crate) transformer: Transformer,
     pub(crate) config: Arc<str>,
@@ -78,6 +81,8 @@ impl Cast {
         let mut wanted: Vec<&str> = vec![&policy.plugin];
         wanted.extend(plan.agents.iter().map(|agent| agent.adapter.as_str()));
         wanted.extend(plan.transformers().map(|used| used.plugin.as_str()));
+        let every: &[String] = if plan.open { &engine.known().transformers } else { &[] };
+        wanted.extend(every.iter().map(String::as_str));
         wanted.sort_unstable();
         wanted.dedup();
         let loads = wanted.iter().map(|reference| load(engine, reference));
@@ -85,8 +90,9 @@ impl Cast {
         let plugins: HashMap<&str, Result<Plugin, Problem>> =
             wanted.iter().copied().zip(loaded).collect();
         let mut problems = Vec::new();
-        check_urls(plan, &mut problems);
-        check_schemas(plan, &mut problems);
+        for task in &plan.tasks {
+            check_task(task, &mut problems);
+        }
         // A plugin that does not load is reported once, where it is first used.
         let mut reported: HashSet<String> = HashSet::new();
         let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| match plugins
@@ -110,7 +116,7 @@ impl Cast {
             agents.extend(CastAgent::new(engine, agent, &plugin, &path, &mut problems));
         }
         let mut transformers = HashMap::new();
-        for (used, path) in transformer_uses(plan) {
+        for (used, path) in plan.tasks.iter().flat_map(task_transformers) {
             let key = key(used);
             if transformers.contains_key(&key) {
                 continue;
@@ -125,21 +131,56 @@ impl Cast {
                 Err(error) => problems.push(Problem::error("plugin", path, error.to_string())),
             }
         }
+        let mut all_transformers = HashMap::new();
+        for name in every {
+            let Some(plugin) = find(name, "", &mut problems) else { continue };
+            match plugin.transformer() {
+                Ok(transformer) => {
+                    all_transformers.insert(name.clone(), transformer);
+                }
+                Err(error) => problems.push(Problem::error("plugin", "", error.to_string())),
+            }
+        }
         let defaults = *engine.plugin_host().defaults();
         let ceiling = *engine.plugin_host().ceiling();
         let prioritizer = find(&policy.plugin, "policy", &mut problems)
             .and_then(|plugin| CastPrioritizer::new(engine, plugin, policy, &mut problems));
         match prioritizer {
             Some(prioritizer) if problems.is_empty() => {
-                Ok((Self { agents, transformers, defaults, ceiling }, prioritizer))
+                let cast = Self { agents, transformers, all_transformers, defaults, ceiling };
+                Ok((cast, prioritizer))
             }
             _ => Err(problems),
         }
     }
 
-    /// The transformer for one use in the plan.
-    pub(crate) fn transformer(&self, used: &TransformerUse) -> Option<&CastTransformer> {
-        self.transformers.get(&key(used))
+    /// The transformer for one use.
+    pub(crate) fn transformer(&self, used: &TransformerUse) -> Option<CastTransformer> {
+        let key = key(used);
+        self.transformers.get(&key).cloned().or_else(|| {
+            let transformer = self.all_transformers.get(&used.plugin)?.clone();
+            Some(CastTransformer { transformer, config: key.config.into() })
+        })
+    }
+
+    /// Checks what a task says that comes to an open run, as far as its plugins
+    /// and agents have a say.
+    pub(crate) fn check(&self, task: &Task, problems: &mut Vec<Problem>) {
+        check_task(task, problems);
+        for (used, path) in task_transformers(task) {
+            match self.all_transformers.get(&used.plugin) {
+                Some(transformer) => {
+                    let path = format!("{path}.config");
+                    check_config(transformer.plugin(), &used.config, &path, problems);
+                }
+                None if self.transformer(used).is_some() => {}
+                None => {
+                    let message = format!("the run has no transformer '{}'", used.plugin);
+                    let hint = "name one that is installed, or that the run began with";
+                    problems.push(Problem::error("unknown-transformer", path, message).hint(hint));
+                }
+            }
+        }
     }
 
     /// Everything about a call of an agent's adapter but its arguments.
@@ -215,19 +256,17 @@ fn key(used: &TransformerUse) -> TransformerKey {
     }
 }
 
-/// Every transformer and where it stands.
-fn transformer_uses(plan: &Plan) -> impl Iterator<Item = (&TransformerUse, String)> {
-    plan.tasks.iter().flat_map(|task| {
-        let own = task.settings.transform.iter().enumerate();
-        let own = own.map(move |(n, used)| (used, format!("{}.transform[{n}]", task.id)));
-        let edges = task.dependencies.iter().flat_map(move |edge| {
-            let uses = edge.transform.iter().enumerate();
-            uses.map(move |(n, used)| {
-                (used, format!("{}.depends_on.{}.transform[{n}]", task.id, edge.name))
-            })
-        });
-        own.chain(edges)
-    })
+/// Every transformer of a task and where it stands.
+fn task_transformers(task: &Task) -> impl Iterator<Item = (&TransformerUse, String)> {
+    let own = task.settings.transform.iter().enumerate();
+    let own = own.map(move |(n, used)| (used, format!("{}.transform[{n}]", task.id)));
+    let edges = task.dependencies.iter().flat_map(move |edge| {
+        let uses = edge.transform.iter().enumerate();
+        uses.map(move |(n, used)| {
+            (used, format!("{}.depends_on.{}.transform[{n}]", task.id, edge.name))
+        })
+    });
+    own.chain(edges)
 }
 
 impl CastPrioritizer {
@@ -330,23 +369,16 @@ impl CastAgent {
     }
 }
 
-/// Checks the URLs that tasks name themselves.
-fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
-    for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
-        if let Some(url) = &task.settings.url {
-            check_url(url, &task.id, problems);
-        }
+/// Checks the URL that a task names itself, and the schema of an approval.
+fn check_task(task: &Task, problems: &mut Vec<Problem>) {
+    if let (Work::Agents(_), Some(url)) = (&task.work, &task.settings.url) {
+        check_url(url, &task.id, problems);
     }
-}
-
-/// The schemas of approvals.
-fn check_schemas(plan: &Plan, problems: &mut Vec<Problem>) {
-    for task in &plan.tasks {
-        let Some(schema) = &task.settings.schema else { continue };
-        if let Err(error) = jsonschema::validator_for(schema) {
-            let message = format!("'schema' is not a JSON Schema: {error}");
-            problems.push(Problem::error("bad-schema", &*task.id, message));
-        }
+    if let Some(schema) = &task.settings.schema
+        && let Err(error) = jsonschema::validator_for(schema)
+    {
+        let message = format!("'schema' is not a JSON Schema: {error}");
+        problems.push(Problem::error("bad-schema", &*task.id, message));
     }
 }
 

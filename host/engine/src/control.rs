@@ -1,16 +1,21 @@
 //! *Control* of a run that is going on: answers for it, a stop to parts of it,
-//! a pause, more tasks.
+//! a pause, more tasks, what came of a task elsewhere.
 
 use std::sync::Arc;
 
+use consort_core::plan::ConflictRule;
 use consort_core::problem::{Problem, nearest};
+use consort_plugin_host::Payload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+pub use crate::delivery::Consequence;
+use crate::delivery::{Delivering, Outcome};
 use crate::draft::{Draft, Drafting};
 use crate::error::TaskError;
 use crate::question::Question;
+use crate::run::{Ending, RunProgress};
 
 /// Commands that wait for the run loop; more callers wait for room.
 const MAX_WAITING: usize = 256;
@@ -54,6 +59,14 @@ pub enum ControlError {
         /// What does not fit.
         reasons: Vec<String>,
     },
+    /// The task takes no result or failure from outside.
+    #[error("nothing can be delivered for task '{task}': it is {state}")]
+    Undeliverable {
+        /// The task.
+        task: Arc<str>,
+        /// Where it is, such as `blocked`.
+        state: &'static str,
+    },
     /// What is to be added is not valid.
     #[error("{} of the tasks to be added are not valid", .0.len())]
     Invalid(Vec<Problem>),
@@ -66,10 +79,10 @@ pub struct AddedTask {
     pub task_id: Arc<str>,
     /// Whether it is in the run.
     pub outcome: AddOutcome,
-    /// What does not fit, one sentence each: why it was rejected, what it is
-    /// held for, or which dependencies it was admitted without.
+    /// What does not fit, as the compiler would say it: why it was rejected, what
+    /// it is held for, or which dependencies it was admitted without.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Problem>,
 }
 
 /// Whether a task is in the run.
@@ -89,7 +102,7 @@ pub enum AddOutcome {
 pub struct TaskStatus {
     /// Its id.
     pub task_id: Arc<str>,
-    /// `blocked`, `deciding`, `ready`, `running`, `waiting` (for the next
+    /// `held` (not in the run yet), `blocked`, `deciding`, `ready`, `running`, `waiting` (for the next
     /// attempt, or for an agent that works by itself), `asking` (a person),
     /// `fanned-out`, or how it ended: `succeeded`, `failed`, `skipped`,
     /// `cancelled`.
@@ -110,6 +123,23 @@ pub struct TaskStatus {
     /// Whether its result is that of the run which this one repeats.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
+}
+
+impl TaskStatus {
+    /// That of a task which is not in the run yet.
+    pub(crate) fn held(id: &str) -> Self {
+        Self {
+            task_id: id.into(),
+            state: "held",
+            attempts: 0,
+            agent: None,
+            question: None,
+            items: None,
+            error: None,
+            cached: false,
+            reused: false,
+        }
+    }
 }
 
 /// A command and where its answer goes.
@@ -137,12 +167,43 @@ pub(crate) enum Command {
     Add {
         tasks: Value,
         drafts: Vec<Arc<Draft>>,
+        terms: Terms,
         reply: Reply<Vec<AddedTask>>,
     },
+    /// A task that is held waits no longer.
+    Resolve {
+        task: String,
+        admit: bool,
+        reply: Reply<()>,
+    },
+    /// No more tasks come from outside.
+    Close {
+        reply: Reply<()>,
+    },
+    /// What came of a task outside of the run.
+    Deliver(Box<Delivering>),
     Status {
         task: String,
         reply: Reply<TaskStatus>,
     },
+    Progress {
+        reply: Reply<RunProgress>,
+    },
+    /// Answers when the task has ended.
+    Wait {
+        task: String,
+        reply: Reply<Ending>,
+    },
+}
+
+/// On what terms tasks are added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// All of them or none.
+    pub(crate) whole: bool,
+    /// What happens to those that do not fit; what the workflow says, unless
+    /// given.
+    pub(crate) on_conflict: Option<ConflictRule>,
 }
 
 /// What is to be cancelled.
@@ -254,7 +315,110 @@ impl RunControl {
     /// run is over.
     pub async fn add(&self, tasks: Value) -> Result<Vec<AddedTask>, ControlError> {
         let drafts = self.drafting.draft(tasks.clone()).map_err(ControlError::Invalid)?;
-        self.send(|reply| Command::Add { tasks, drafts, reply }).await
+        self.add_drafts(tasks, drafts, Terms::default()).await
+    }
+
+    /// Completes a task with a result that was worked out elsewhere: by a worker
+    /// whom the run does not call, or a service that calls back. It goes the way
+    /// of an agent's result, through the task's transformers; that of an approval
+    /// is its answer. What runs for the task is stopped, an agent that works by
+    /// itself is told so, and what that comes to does not count any more.
+    ///
+    /// A task takes a result from when its dependencies are finished until it is
+    /// itself. The answer comes when something has come of it, which for a task
+    /// that runs is when its attempt has stopped. It is
+    /// [`Consequence::Completed`], unless a transformer does not take the result:
+    /// then the attempt has failed, as it would have with an agent.
+    ///
+    /// # Errors
+    ///
+    /// No such task, one that takes no result, or JSON that is none.
+    pub async fn process_result(
+        &self,
+        task: &str,
+        result: Payload,
+    ) -> Result<Consequence, ControlError> {
+        if let Payload::Json(text) = &result
+            && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text)
+        {
+            let reasons = vec![format!("it is not JSON: {error}")];
+            return Err(ControlError::Misfit { task: task.to_owned(), reasons });
+        }
+        self.deliver(task, Outcome::Result(result)).await
+    }
+
+    /// Fails the attempt at a task for a reason that was found elsewhere. From
+    /// there on it is a failure like any other: if it is `retryable` the task is
+    /// tried again as its `retry_policy` says, then by its fallback agents, and
+    /// in the end its `on_failure` holds. The answer says what was decided; for a
+    /// task that runs, when its attempt has stopped.
+    ///
+    /// A task takes a failure while an attempt is open: while it runs, an agent
+    /// works by itself, or a person is asked.
+    ///
+    /// # Errors
+    ///
+    /// No such task, or one that takes no failure.
+    pub async fn handle_task_failure(
+        &self,
+        task: &str,
+        error: TaskError,
+        retryable: bool,
+    ) -> Result<Consequence, ControlError> {
+        self.deliver(task, Outcome::Failure { error: Box::new(error), retryable }).await
+    }
+
+    async fn deliver(&self, task: &str, outcome: Outcome) -> Result<Consequence, ControlError> {
+        let task = task.to_owned();
+        self.send(|reply| Command::Deliver(Delivering::new(task, outcome, reply))).await
+    }
+
+    /// Gives the loop a command back that it has had prepared.
+    pub(crate) async fn hand_back(&self, command: Command) {
+        // A loop that is over needs none.
+        let _ = self.commands.send(command).await;
+    }
+
+    pub(crate) fn drafting(&self) -> &Drafting {
+        &self.drafting
+    }
+
+    pub(crate) async fn add_drafts(
+        &self,
+        tasks: Value,
+        drafts: Vec<Arc<Draft>>,
+        terms: Terms,
+    ) -> Result<Vec<AddedTask>, ControlError> {
+        self.send(|reply| Command::Add { tasks, drafts, terms, reply }).await
+    }
+
+    pub(crate) async fn resolve(&self, task: &str, admit: bool) -> Result<(), ControlError> {
+        let task = task.to_owned();
+        self.send(|reply| Command::Resolve { task, admit, reply }).await
+    }
+
+    /// Lets no more tasks come to an open run, which ends with those it has. Any
+    /// other is closed from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Over`].
+    pub async fn close(&self) -> Result<(), ControlError> {
+        self.send(|reply| Command::Close { reply }).await
+    }
+
+    pub(crate) async fn wait(&self, task: &str) -> Result<Ending, ControlError> {
+        let task = task.to_owned();
+        self.send(|reply| Command::Wait { task, reply }).await
+    }
+
+    /// How far the run is.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Over`].
+    pub async fn progress(&self) -> Result<RunProgress, ControlError> {
+        self.send(|reply| Command::Progress { reply }).await
     }
 
     /// Where a task is; `task[n]` for an item.

@@ -8,9 +8,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use consort_core::plan::{AgentIx, Known, Plan, Task, TransformerUse, Work, compile};
+use consort_core::plan::{AgentIx, Known, OnFailure, Plan, Task, TransformerUse, Work, compile};
 use consort_core::problem::Problem;
-use consort_core::spec::{AgentDoc, Format, parse};
+use consort_core::spec::{AgentDoc, Format, OnFailureDoc, OnFailureWord, parse};
 use serde_json::{Value, json};
 
 use crate::now;
@@ -41,25 +41,39 @@ pub(crate) struct Proposal {
 pub(crate) struct Drafting {
     known: Known,
     agents: Vec<Arc<str>>,
-    transformers: HashSet<String>,
+    /// None: every transformer there is, in any configuration.
+    transformers: Option<HashSet<String>>,
+    /// What a task does when it fails, unless it says.
+    on_failure: Option<OnFailureWord>,
 }
 
 impl Drafting {
-    /// `default_agent` does the tasks that name no agent, if the plan uses it.
-    pub(crate) fn new(plan: &Plan, default_agent: Option<&str>) -> Self {
+    /// What a plan offers that was compiled with what is `known`: its default
+    /// agent, if the plan uses it, and for an open run every transformer.
+    pub(crate) fn new(plan: &Plan, known: &Known) -> Self {
+        let transformers = match plan.open {
+            true => known.transformers.clone(),
+            false => plan.transformers().map(|used| used.plugin.clone()).collect(),
+        };
         let agents = plan.agents.iter();
         let agents = agents.map(|agent| (agent.name.to_string(), AgentDoc::from(agent)));
         let known = Known {
             agents: agents.collect(),
             adapters: Vec::new(),
-            transformers: plan.transformers().map(|used| used.plugin.clone()).collect(),
-            default_agent: default_agent.map(str::to_owned),
+            transformers,
+            default_agent: known.default_agent.clone(),
             anything: false,
         };
         Self {
             known,
             agents: plan.agents.iter().map(|agent| agent.name.clone()).collect(),
-            transformers: plan.transformers().map(transformer).collect(),
+            transformers: (!plan.open).then(|| plan.transformers().map(transformer).collect()),
+            // Tasks that are added to any other run have always said it themselves.
+            on_failure: plan.open.then_some(match plan.on_failure {
+                OnFailure::Fail => OnFailureWord::Fail,
+                OnFailure::Skip => OnFailureWord::Skip,
+                OnFailure::Continue => OnFailureWord::Continue,
+            }),
         }
     }
 
@@ -115,11 +129,34 @@ impl Drafting {
         };
         let text = Value::Array(tasks).to_string();
         let plan = parse(&text, Format::Json)
-            .and_then(|document| compile(document, &known, now()))
+            .and_then(|mut document| {
+                document.on_failure = self.on_failure.map(OnFailureDoc::Word);
+                compile(document, &known, now())
+            })
             .map_err(|problems| {
-                problems.into_iter().map(|problem| place(problem, alone)).collect::<Vec<_>>()
+                problems.into_iter().map(|problem| self.place(problem, alone)).collect::<Vec<_>>()
             })?;
         self.take(plan, others.len())
+    }
+
+    /// A problem with the place it has in what was given: a task alone is compiled
+    /// as a list of one.
+    fn place(&self, mut problem: Problem, alone: bool) -> Problem {
+        // The text has been written anew.
+        (problem.line, problem.column) = (None, None);
+        if alone && let Some(path) = problem.path.strip_prefix("[0]") {
+            problem.path = path.trim_start_matches('.').to_owned();
+        }
+        match (problem.code, &self.transformers) {
+            ("unknown-agent", Some(_)) => {
+                problem.hint("an added task may use the agents that the workflow uses")
+            }
+            ("unknown-agent", None) => problem.hint(
+                "define it under 'agents', in the workflow that the run was opened with or in \
+                 the host's configuration",
+            ),
+            _ => problem,
+        }
     }
 
     fn has_agent(&self, name: &str) -> bool {
@@ -151,9 +188,10 @@ impl Drafting {
     }
 
     fn check_transformers(&self, task: &Task, problems: &mut Vec<Problem>) {
+        let Some(transformers) = &self.transformers else { return };
         let edges = task.dependencies.iter().flat_map(|edge| &edge.transform);
         for used in task.settings.transform.iter().chain(edges) {
-            if !self.transformers.contains(&transformer(used)) {
+            if !transformers.contains(&transformer(used)) {
                 let message = format!(
                     "the run does not use the transformer '{}' with this configuration",
                     used.plugin
@@ -187,20 +225,6 @@ fn others(tasks: &[Value]) -> BTreeSet<String> {
     wanted.into_iter().filter(|id| !own.contains(id)).map(str::to_owned).collect()
 }
 
-/// A problem with the place it has in what was given: a task alone is compiled
-/// as a list of one.
-fn place(mut problem: Problem, alone: bool) -> Problem {
-    // The text has been written anew.
-    (problem.line, problem.column) = (None, None);
-    if alone && let Some(path) = problem.path.strip_prefix("[0]") {
-        problem.path = path.trim_start_matches('.').to_owned();
-    }
-    if problem.code == "unknown-agent" {
-        return problem.hint("an added task may use the agents that the workflow uses");
-    }
-    problem
-}
-
 fn in_words(problem: &Problem) -> String {
     match &problem.hint {
         Some(hint) => format!("{problem} ({hint})"),
@@ -225,7 +249,7 @@ tasks:
             ..Known::default()
         };
         let plan = parse(text, Format::Yaml).and_then(|document| compile(document, &known, 0));
-        Drafting::new(&plan.expect("a plan"), Some("B"))
+        Drafting::new(&plan.expect("a plan"), &Known { default_agent: Some("B".into()), ..known })
     }
 
     fn problems(tasks: Value) -> Vec<String> {

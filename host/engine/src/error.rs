@@ -20,7 +20,9 @@ pub struct TaskError {
     /// `deadline`), a person's no (`refused`), a question that nobody answers
     /// (`needs-input`), results that are too large together (`results`), items
     /// without result (`items`), or why it never ran to
-    /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`).
+    /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`,
+    /// `not-added`, `interrupted`). What is delivered from outside is of the kind
+    /// that whoever delivers it gives it.
     pub kind: Cow<'static, str>,
     /// One sentence for people.
     pub message: String,
@@ -105,10 +107,19 @@ pub(crate) fn never(kind: &'static str, message: impl Into<String>) -> Failed {
     (Box::new(TaskError::new(kind, message)), Retry::Never)
 }
 
+impl std::fmt::Display for TaskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for TaskError {}
+
 impl TaskError {
-    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+    /// An error of that kind, with one sentence for people.
+    pub fn new(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
-            kind: Cow::Borrowed(kind),
+            kind: kind.into(),
             message: message.into(),
             code: None,
             detail: None,

@@ -170,7 +170,7 @@ impl Job {
                 config: transformer.config.clone(),
             };
             let observer = self.observer(plugin.name());
-            let cx = self.stage.cast.transformer_call(transformer, self.task(), observer);
+            let cx = self.stage.cast.transformer_call(&transformer, self.task(), observer);
             let transformed = transformer.transformer.transform(value, &context, &cx).await;
             value =
                 transformed.map_err(|error| TaskError::from_call(error, plugin, "transform"))?;

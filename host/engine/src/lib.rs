@@ -24,6 +24,7 @@
 //! * `journal`: what happens to a run, recorded before it has consequences.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
+//! * [`coordinator`]: an open run, as a program embeds it.
 //! * [`past`]: a run as its journal has it.
 //! * [`retry`]: a part of a past run, done again, and the *earlier* results it
 //!   takes over.
@@ -34,7 +35,9 @@ mod cache;
 mod cast;
 pub mod config;
 pub mod control;
+pub mod coordinator;
 mod decide;
+mod delivery;
 mod draft;
 mod earlier;
 mod error;
@@ -61,7 +64,10 @@ mod webhook;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use config::{HostConfig, PolicyConfig, WebhookConfig};
-pub use control::{ControlError, RunControl};
+pub use consort_core::problem::Problem;
+pub use consort_plugin_host::Payload;
+pub use control::{Consequence, ControlError, RunControl};
+pub use coordinator::{Coordinator, TaskHandle};
 pub use error::{Cause, TaskError};
 pub use journal::{JournalError, Request};
 pub use notice::Topic;

@@ -1,11 +1,10 @@
 //! A *past* run: what its journal says of it, whether it is over or goes on
 //! somewhere. Nothing is done for it, and no plugin is loaded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use consort_core::graph::TaskIx;
 use consort_core::plan::Plan;
 use consort_core::template::Shared;
 use consort_plugin_host::Payload;
@@ -13,13 +12,13 @@ use consort_store::{Reader, RunRow};
 use serde::Serialize;
 
 use crate::cache::Cache;
-use crate::cast::Cast;
 use crate::control::{ControlError, TaskStatus};
 use crate::draft::Drafting;
 use crate::message::Mail;
 use crate::notices::Notices;
 use crate::report::{NotificationMetrics, Report};
 use crate::run::Conductor;
+pub use crate::run::RunProgress;
 use crate::run::durable::{self, ResumeError};
 use crate::stage::Stage;
 use crate::watch::{Nobody, Watcher};
@@ -28,22 +27,6 @@ use crate::watch::{Nobody, Watcher};
 pub struct PastRun {
     row: RunRow,
     pub(crate) conductor: Conductor,
-}
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct RunProgress {
-    /// Tasks that are finished, items and additions included.
-    pub finished: u32,
-    /// Tasks there are.
-    pub tasks: u32,
-    /// The finished share of all work, from 0 to 1: each task is weighed by how
-    /// long tasks of its type have taken in this run, or else by how long it is
-    /// expected to take.
-    pub share: f64,
-    /// Milliseconds until the end, if as much is done at once as was so far;
-    /// none while nothing is finished, and when all is.
-    pub remaining_ms: Option<u64>,
 }
 
 /// How far webhooks have been told, over all of them.
@@ -94,12 +77,12 @@ impl PastRun {
             origin: durable::origin(&submitted),
             problems,
         })?;
-        let drafting = Drafting::new(&plan, submitted.known.default_agent.as_deref());
+        let drafting = Drafting::new(&plan, &submitted.known);
         let notices = Notices::new(submitted.webhooks);
         let stage = Arc::new(Stage {
             run_id: row.id.as_str().into(),
             plan,
-            cast: Cast::default(),
+            cast: Arc::default(),
             inputs: Shared::new(submitted.inputs),
             cache: Cache::default(),
             drafting: Arc::new(drafting),
@@ -153,43 +136,7 @@ impl PastRun {
 
     /// How far it is.
     pub fn progress(&self) -> RunProgress {
-        let nodes: Vec<TaskIx> = self.conductor.all_nodes().collect();
-        let taken = self.taken_by_type(&nodes);
-        let (mut finished, mut done, mut open) = (0, 0.0, 0.0);
-        for &node in &nodes {
-            let settings = &self.conductor.task(node).settings;
-            let expected = settings.expected.max(1) as f64;
-            let weight = taken.get(&*settings.kind).map_or(expected, |(sum, n)| sum / n);
-            if self.conductor.record(node).status.is_some() {
-                finished += 1;
-                done += weight;
-            } else {
-                open += weight;
-            }
-        }
-        let elapsed = self.conductor.elapsed() as f64;
-        // So many milliseconds of work are done in one of the clock.
-        let pace = done / elapsed.max(1.0);
-        let known = finished > 0 && open > 0.0 && pace > 0.0;
-        RunProgress {
-            finished,
-            tasks: nodes.len() as u32,
-            share: if open > 0.0 { done / (done + open) } else { 1.0 },
-            remaining_ms: known.then(|| (open / pace) as u64),
-        }
-    }
-
-    /// Milliseconds that tasks of a type have taken, and how many there were.
-    fn taken_by_type(&self, nodes: &[TaskIx]) -> HashMap<&str, (f64, f64)> {
-        let mut taken: HashMap<&str, (f64, f64)> = HashMap::new();
-        for &node in nodes {
-            let record = self.conductor.record(node);
-            if let (Some(from), Some(to)) = (record.started, record.finished) {
-                let one = taken.entry(&self.conductor.task(node).settings.kind).or_default();
-                *one = (one.0 + (to.get() - from.get()).max(1) as f64, one.1 + 1.0);
-            }
-        }
-        taken
+        self.conductor.progress()
     }
 
     /// What webhooks have been told; none if there are none.

@@ -165,8 +165,8 @@ impl Policy {
 
     fn failed(&mut self, now: i64, message: String) {
         let Self { stage, metrics, .. } = self;
-        let plugin = &metrics.name;
-        stage.tell(&RunEvent::PolicyFault { plugin, message: &message });
+        let plugin = metrics.name.clone();
+        stage.tell(&RunEvent::PolicyFault { plugin: plugin.clone(), message: message.clone() });
         if let Some(rest) = self.breaker.failed(now) {
             stage.tell(&RunEvent::PolicyRested { plugin, rest });
             metrics.rests += 1;

@@ -63,6 +63,8 @@ pub(crate) struct Live {
     pub(crate) earlier: Vec<Cause>,
     /// What a person has been asked.
     pub(crate) question: Option<Arc<Question>>,
+    /// What came of it outside of the run: it counts, and no attempt's end does.
+    pub(crate) delivered: Option<Result<Payload, Box<TaskError>>>,
 }
 
 impl Record {

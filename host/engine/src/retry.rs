@@ -11,7 +11,7 @@ use consort_core::graph::TaskIx;
 use consort_core::plan::Work;
 use consort_core::plan::compile;
 use consort_core::scheduler::Status;
-use consort_core::spec::parse;
+use consort_core::spec::{parse, parse_open};
 use consort_store::{Reader, RunStatus, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -193,13 +193,13 @@ impl Engine {
             origin: origin.clone(),
             problems,
         };
+        let parse = if submitted.open { parse_open } else { parse };
         let document = parse(&submitted.document, submitted.format).map_err(invalid)?;
         let plan = compile(document, self.known(), crate::now()).map_err(invalid)?;
         let policy = submitted.policy;
         let (cast, prioritizer) = Cast::gather(self, &plan, &policy).await.map_err(invalid)?;
-        let default_agent = self.known().default_agent.as_deref();
-        let mut run =
-            Run::new(self.clone(), plan, cast, prioritizer, policy, submitted.slots, default_agent);
+        let (slots, known) = (submitted.slots, self.known());
+        let mut run = Run::new(self.clone(), plan, cast, prioritizer, policy, slots, known);
         run.repeat(store.clone(), origin, submitted.inputs, earlier);
         Ok(run)
     }

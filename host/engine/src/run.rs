@@ -14,6 +14,9 @@
 //! * `command`: what is done from outside.
 //! * `add`: tasks that are added.
 //! * `repeat`: what an earlier run has done.
+//! * `deliver`: what comes of tasks outside of the run.
+//! * `wait`: who waits for the end of a task.
+//! * `progress`: how far it is.
 //! * `explain`: why a task has no result.
 //! * `finish`: what a finished task leaves, and what the run does; `measure`: what
 //!   can be counted of it.
@@ -24,28 +27,31 @@ mod ask;
 mod batch;
 mod clock;
 mod command;
+mod deliver;
 pub(crate) mod durable;
 mod explain;
 mod finish;
 mod measure;
 mod notify;
+mod progress;
 mod remote;
 mod repeat;
 mod start;
+mod wait;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::{AgentIx, Plan, Task, Work};
+use consort_core::plan::{AgentIx, Known, Plan, Task, Work};
 use consort_core::scheduler::{
     Action, ClassLimits, Event, Retry, RunReason, Scheduler, Scope, Settings, Status, Stop,
     Submission,
 };
 use consort_core::template::Shared;
-use consort_plugin_host::Consumed;
+use consort_plugin_host::{Consumed, Payload};
 use consort_store::StoreError;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -76,8 +82,11 @@ use clock::Clock;
 use durable::Durable;
 pub use durable::{Interrupted, Origin, ResumeError};
 use notify::Outbox;
+pub use progress::RunProgress;
 use remote::Remotes;
 use start::{Preparations, Wanted};
+pub(crate) use wait::Ending;
+use wait::Waiting;
 
 /// Messages and commands that are taken in one step of the loop.
 const MAX_BATCH: usize = 256;
@@ -94,7 +103,7 @@ pub struct Run {
     id: Arc<str>,
     engine: Engine,
     plan: Plan,
-    cast: Cast,
+    cast: Arc<Cast>,
     prioritizer: CastPrioritizer,
     policy: PolicyConfig,
     slots: u32,
@@ -103,6 +112,10 @@ pub struct Run {
     commands: mpsc::Receiver<Command>,
     answers: BTreeMap<String, Value>,
     durable: Option<Durable>,
+    /// A run that was open remains so when it comes back.
+    stays_open: bool,
+    /// Ends the process's part in the run, and not the run.
+    leave: CancellationToken,
 }
 
 impl Run {
@@ -113,15 +126,15 @@ impl Run {
         prioritizer: CastPrioritizer,
         policy: PolicyConfig,
         slots: u32,
-        default_agent: Option<&str>,
+        known: &Known,
     ) -> Self {
-        let drafting = Arc::new(Drafting::new(&plan, default_agent));
+        let drafting = Arc::new(Drafting::new(&plan, known));
         let (control, commands) = RunControl::new(drafting.clone());
         Self {
             id: uuid::Uuid::now_v7().to_string().into(),
             engine,
             plan,
-            cast,
+            cast: Arc::new(cast),
             prioritizer,
             policy,
             slots,
@@ -130,7 +143,24 @@ impl Run {
             commands,
             answers: BTreeMap::new(),
             durable: None,
+            stays_open: false,
+            leave: CancellationToken::new(),
         }
+    }
+
+    /// Keeps a run open that comes back.
+    pub(crate) fn stay_open(&mut self) {
+        self.stays_open = true;
+    }
+
+    /// Leaves the run as it is when the token says so: as if the process had died.
+    pub(crate) fn leave_when(&mut self, leave: CancellationToken) {
+        self.leave = leave;
+    }
+
+    /// What added tasks are checked against.
+    pub(crate) fn cast(&self) -> &Arc<Cast> {
+        &self.cast
     }
 
     /// The run's id: a UUID of version 7.
@@ -182,6 +212,7 @@ impl Run {
                 self.engine.cache().on(durable.store().clone(), self.engine.namespace())
             }
         };
+        let leave = self.leave.clone();
         let task = async move {
             let beginning = match durable {
                 None => Beginning::in_memory(self.subscriptions()),
@@ -231,7 +262,15 @@ impl Run {
                     conductor.apply(beginning.submitted_at, [Input::Submitted]);
                 }
             }
-            Ok(conductor.conduct(stop).await?)
+            let open = conductor.ended.is_none() && conductor.scheduler.is_open();
+            if open && !self.stays_open {
+                conductor.inputs.push(Input::Command(Command::Close { reply: nobody() }));
+            }
+            tokio::select! {
+                biased;
+                () = leave.cancelled() => Err(durable::Failure::Left),
+                ended = conductor.conduct(stop) => Ok(ended?),
+            }
         };
         // On a worker thread an attempt that is woken by the loop, or wakes it,
         // needs no other thread to notice.
@@ -307,6 +346,11 @@ pub(crate) struct Conductor {
     /// What it takes over from an earlier run.
     earlier: Option<Arc<Earlier>>,
     additions: Additions,
+    /// Who waits for what becomes of tasks.
+    waiting: Waiting,
+    /// Posts that have not been taken up, and whether one is being prepared.
+    posts: VecDeque<(i64, Command)>,
+    preparing_post: bool,
     /// The scheduler's classes.
     classes: Vec<ClassLimits>,
     /// The tasks, until they are submitted.
@@ -368,6 +412,9 @@ impl Conductor {
             answers: HashMap::new(),
             earlier: None,
             additions: Additions::default(),
+            waiting: Waiting::default(),
+            posts: VecDeque::new(),
+            preparing_post: false,
             spent: UsageTotals::default(),
             cancelled: false,
             paused: false,
@@ -445,11 +492,23 @@ impl Conductor {
     fn empty_inbox(&mut self) {
         let Some(journal) = &mut self.journal else { return };
         match journal.inbox.look() {
-            Ok(posts) => self
-                .inputs
-                .extend(posts.into_iter().map(|(post, command)| Input::Posted { post, command })),
+            Ok(posts) => self.posts.extend(posts),
             // The run goes on without; if the store is broken, recording says so.
             Err(error) => tracing::warn!(%error, "the inbox of the run could not be read"),
+        }
+        self.take_posts();
+    }
+
+    /// Takes posts up one after the other: one that has been taken up stands for
+    /// all before it.
+    fn take_posts(&mut self) {
+        while !self.preparing_post
+            && let Some((post, command)) = self.posts.pop_front()
+        {
+            match command {
+                Command::Deliver(delivery) => self.prepare_delivery(*delivery, Some(post)),
+                command => self.inputs.push(Input::Posted { post, command }),
+            }
         }
     }
 
@@ -460,20 +519,30 @@ impl Conductor {
         else {
             return message;
         };
-        *coming += output.len() as u64;
-        if self.kept + *coming <= self.most_kept {
-            return message;
+        match self.too_much(output, *coming) {
+            None => {
+                *coming += output.len() as u64;
+                message
+            }
+            Some(error) => {
+                let end = Some(AttemptEnd::Failed { error, retry: Retry::Never });
+                Message::Ended { task: *task, end, used: *used }
+            }
         }
-        *coming -= output.len() as u64;
+    }
+
+    /// Why a result is more than the run may keep, if it is.
+    fn too_much(&self, output: &Payload, coming: u64) -> Option<Box<TaskError>> {
+        if self.kept + coming + output.len() as u64 <= self.most_kept {
+            return None;
+        }
         let text = format!(
             "its result of {} bytes would bring the results of the run to more than {} bytes; \
              let transformers make results smaller, or raise 'results' in the host configuration",
             output.len(),
             self.most_kept
         );
-        let error = Box::new(TaskError::new("results", text));
-        let end = Some(AttemptEnd::Failed { error, retry: Retry::Never });
-        Message::Ended { task: *task, end, used: *used }
+        Some(Box::new(TaskError::new("results", text)))
     }
 
     /// Of what plugins log for a task, the first part is recorded.
@@ -493,16 +562,30 @@ impl Conductor {
     fn apply(&mut self, now: i64, inputs: impl IntoIterator<Item = Input>) {
         self.now = now;
         for input in inputs {
+            // Whether a delivery counts depends on all that came before it, and
+            // what comes after it is seen in its light.
+            let apart = input.is_delivery();
+            if apart {
+                self.step();
+            }
             self.take(input);
+            if apart {
+                self.step();
+            }
         }
+        self.step();
+        self.additions.reply();
+        self.recovering = false;
+    }
+
+    /// Lets the scheduler decide what follows from its events, and does it.
+    fn step(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
-        self.scheduler.step(now, self.events.drain(..), &mut actions);
+        self.scheduler.step(self.now, self.events.drain(..), &mut actions);
         for action in actions.drain(..) {
             self.perform(action);
         }
         self.actions = actions;
-        self.additions.reply();
-        self.recovering = false;
     }
 
     /// Keeps what an input brings and tells the scheduler what it means.
@@ -529,7 +612,7 @@ impl Conductor {
 
     fn submit(&mut self) {
         self.stage.tell(&RunEvent::RunStarted {
-            run_id: &self.stage.run_id,
+            run_id: self.stage.run_id.clone(),
             tasks: self.stage.plan.tasks.len(),
         });
         let submission = self.submission.take();
@@ -565,8 +648,8 @@ impl Conductor {
                 }
             }
             Action::CancelRemote { task, why } => {
-                // Why its question is refused has been said.
-                if why != Stop::Refused {
+                // Why its question is refused, and what was delivered, has been said.
+                if !matches!(why, Stop::Refused | Stop::Delivered(_)) {
                     let error = self.stop_error(task, why);
                     self.records[task.index()].error = Some(Box::new(error));
                 }

@@ -203,8 +203,7 @@ impl Engine {
         let policy = policy.into();
         let (cast, prioritizer) = Cast::gather(self, &plan, &policy).await?;
         let slots = self.0.config.concurrency();
-        let default_agent = self.0.known.default_agent.as_deref();
-        Ok(Run::new(self.clone(), plan, cast, prioritizer, policy, slots, default_agent))
+        Ok(Run::new(self.clone(), plan, cast, prioritizer, policy, slots, self.known()))
     }
 }
 

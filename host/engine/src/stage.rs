@@ -27,7 +27,7 @@ const MAX_NAMES: usize = 4_096;
 pub(crate) struct Stage {
     pub(crate) run_id: Arc<str>,
     pub(crate) plan: Plan,
-    pub(crate) cast: Cast,
+    pub(crate) cast: Arc<Cast>,
     pub(crate) inputs: Shared,
     pub(crate) cache: Cache,
     pub(crate) drafting: Arc<Drafting>,
@@ -41,7 +41,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Tells whoever watches.
-    pub(crate) fn tell(&self, event: &RunEvent<'_>) {
+    pub(crate) fn tell(&self, event: &RunEvent) {
         if !self.quiet.load(Ordering::Relaxed) {
             self.watcher.event(event);
         }
@@ -110,17 +110,17 @@ impl Observer for Ear {
             })));
         }
         self.stage.tell(&RunEvent::Log {
-            task: self.task.as_ref(),
-            plugin: &self.plugin,
+            task: self.task.clone(),
+            plugin: self.plugin.clone(),
             level,
-            message,
+            message: message.to_owned(),
         });
     }
 
     fn progress(&self, update: Progress) {
         self.beat();
         if let Some(task) = &self.task {
-            self.stage.tell(&RunEvent::Progress { task, update: &update });
+            self.stage.tell(&RunEvent::Progress { task: task.clone(), update });
         }
     }
 

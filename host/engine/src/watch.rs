@@ -21,7 +21,7 @@ pub trait Watcher: Send + Sync {
     fn time(&self, _: i64) {}
 
     /// Something happened.
-    fn event(&self, event: &RunEvent<'_>);
+    fn event(&self, event: &RunEvent);
 }
 
 /// A watcher that looks away.
@@ -29,25 +29,25 @@ pub trait Watcher: Send + Sync {
 pub struct Nobody;
 
 impl Watcher for Nobody {
-    fn event(&self, _: &RunEvent<'_>) {}
+    fn event(&self, _: &RunEvent) {}
 }
 
 /// Something that happened in a run. In JSON it is an object whose `event` says
 /// what; spans are milliseconds, and their names say so.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum RunEvent<'a> {
+pub enum RunEvent {
     /// First of all.
     RunStarted {
         /// The run's id.
-        run_id: &'a Arc<str>,
+        run_id: Arc<str>,
         /// How many tasks there are.
         tasks: usize,
     },
     /// First of all, when the run was begun by an earlier process.
     RunResumed {
         /// The run's id.
-        run_id: &'a Arc<str>,
+        run_id: Arc<str>,
         /// How many tasks there are, items and additions included.
         tasks: usize,
         /// How many of them are finished.
@@ -56,9 +56,9 @@ pub enum RunEvent<'a> {
     /// An attempt begins, or goes on after it was pending.
     TaskStarted {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// Who does it.
-        agent: &'a Arc<str>,
+        agent: Arc<str>,
         /// Attempts so far, this one included.
         attempt: u32,
         /// Whether it goes on.
@@ -67,30 +67,30 @@ pub enum RunEvent<'a> {
     /// A plugin reported progress.
     Progress {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// What it said.
         #[serde(serialize_with = "progress")]
-        update: &'a Progress,
+        update: Progress,
     },
     /// A plugin logged something, or the host about it.
     Log {
         /// The task; none for the prioritizer.
-        task: Option<&'a Arc<str>>,
+        task: Option<Arc<str>>,
         /// The plugin.
-        plugin: &'a Arc<str>,
+        plugin: Arc<str>,
         /// How much it matters.
         level: Level,
         /// What it said.
-        message: &'a str,
+        message: String,
     },
     /// An attempt failed and another follows.
     Retrying {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// Why it failed.
-        error: Option<&'a TaskError>,
+        error: Option<Box<TaskError>>,
         /// Who is next.
-        agent: &'a Arc<str>,
+        agent: Arc<str>,
         /// How long it waits.
         #[serde(rename = "wait_ms", serialize_with = "millis")]
         wait: Duration,
@@ -98,15 +98,15 @@ pub enum RunEvent<'a> {
     /// The prioritizer could not score, and the built-in order decides.
     PolicyFault {
         /// The prioritizer.
-        plugin: &'a Arc<str>,
+        plugin: Arc<str>,
         /// What happened.
-        message: &'a str,
+        message: String,
     },
     /// The prioritizer failed several times in a row and is not asked for a
     /// while; the built-in order decides.
     PolicyRested {
         /// The prioritizer.
-        plugin: &'a Arc<str>,
+        plugin: Arc<str>,
         /// For how long.
         #[serde(rename = "rest_ms", serialize_with = "millis")]
         rest: Duration,
@@ -114,7 +114,7 @@ pub enum RunEvent<'a> {
     /// A task is done for items, which are tasks `task[0]`, `task[1]` and so on.
     FannedOut {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// How many items.
         items: u32,
     },
@@ -123,49 +123,59 @@ pub enum RunEvent<'a> {
     /// [`RunControl::answer`]: crate::RunControl::answer
     Asked {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// What it is asked.
-        question: &'a Question,
+        question: Arc<Question>,
         /// When the task's own time is over, milliseconds since the epoch.
         until: Option<i64>,
     },
     /// A person has answered.
     Answered {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// Whether it was no refusal.
         accepted: bool,
     },
     /// A task has been added to the run.
     Added {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// The task whose agent wanted it; none if it came from outside.
-        by: Option<&'a Arc<str>>,
+        by: Option<Arc<str>>,
     },
     /// A task was to be added to the run and is not, or not yet.
     NotAdded {
         /// The task, as far as it has an id.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// The task whose agent wanted it; none if it came from outside.
-        by: Option<&'a Arc<str>>,
+        by: Option<Arc<str>>,
         /// Whether it is held until what it waits for has been added.
         held: bool,
         /// Why.
-        why: &'a str,
+        why: String,
+    },
+    /// The result of a task, or a failure of it, was delivered from outside.
+    Delivered {
+        /// The task.
+        task: Arc<str>,
+        /// Whether it is a failure.
+        failure: bool,
     },
     /// Nothing starts until the run goes on.
     Paused,
     /// The end of a pause.
     Resumed,
+    /// No more tasks come from outside; the run, which was open, ends with its
+    /// last task.
+    Closed,
     /// A task is finished for good.
     TaskFinished {
         /// The task.
-        task: &'a Arc<str>,
+        task: Arc<str>,
         /// With what result.
         status: Status,
         /// Why it has none.
-        error: Option<&'a TaskError>,
+        error: Option<Box<TaskError>>,
         /// Whether its result is that of an equal task.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cached: bool,
@@ -191,30 +201,30 @@ pub enum RunEvent<'a> {
     /// A webhook has taken a notification.
     Notified {
         /// What the webhook is called.
-        webhook: &'a Arc<str>,
+        webhook: Arc<str>,
         /// The notification's id, its `webhook-id`.
-        id: &'a str,
+        id: String,
         /// What it is about.
         about: Topic,
         /// The task it is about, if it is about one.
-        task: Option<&'a Arc<str>>,
+        task: Option<Arc<str>>,
         /// How often it was sent.
         tries: u32,
     },
     /// A webhook has not taken a notification.
     NotNotified {
         /// What the webhook is called.
-        webhook: &'a Arc<str>,
+        webhook: Arc<str>,
         /// The notification's id, its `webhook-id`.
-        id: &'a str,
+        id: String,
         /// What it is about.
         about: Topic,
         /// The task it is about, if it is about one.
-        task: Option<&'a Arc<str>>,
+        task: Option<Arc<str>>,
         /// How often it was sent.
         tries: u32,
         /// Why it was not taken.
-        why: &'a str,
+        why: String,
         /// How long until it is sent again; none if it is given up.
         #[serde(rename = "wait_ms", serialize_with = "maybe_millis")]
         wait: Option<Duration>,
@@ -224,7 +234,7 @@ pub enum RunEvent<'a> {
     },
 }
 
-impl RunEvent<'_> {
+impl RunEvent {
     /// The task it is about, if it is about one.
     pub fn task(&self) -> Option<&Arc<str>> {
         match self {
@@ -236,16 +246,18 @@ impl RunEvent<'_> {
             | Self::Answered { task, .. }
             | Self::Added { task, .. }
             | Self::NotAdded { task, .. }
+            | Self::Delivered { task, .. }
             | Self::TaskFinished { task, .. } => Some(task),
             Self::Log { task, .. }
             | Self::Notified { task, .. }
-            | Self::NotNotified { task, .. } => *task,
+            | Self::NotNotified { task, .. } => task.as_ref(),
             Self::RunStarted { .. }
             | Self::RunResumed { .. }
             | Self::PolicyFault { .. }
             | Self::PolicyRested { .. }
             | Self::Paused
             | Self::Resumed
+            | Self::Closed
             | Self::RunFinished { .. } => None,
         }
     }
@@ -267,7 +279,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-fn progress<S: Serializer>(update: &&Progress, to: S) -> Result<S::Ok, S::Error> {
+fn progress<S: Serializer>(update: &Progress, to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(None)?;
     if let Some(fraction) = update.fraction {
         map.serialize_entry("fraction", &fraction)?;

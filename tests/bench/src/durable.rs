@@ -217,7 +217,7 @@ struct Endurance {
 }
 
 impl Watcher for Endurance {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         if !matches!(event, RunEvent::TaskFinished { .. }) {
             return;
         }
@@ -254,7 +254,7 @@ pub(crate) fn come_back(store: &Path, cache: &Path, run: &str) -> Result<(), Fai
 struct Return(Instant);
 
 impl Watcher for Return {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         // It asks, so it goes on.
         if matches!(event, RunEvent::Asked { .. }) {
             println!("{}", self.0.elapsed().as_secs_f64());
@@ -269,7 +269,7 @@ struct When<F> {
     at: std::sync::OnceLock<Instant>,
 }
 
-impl<F: Fn(&RunEvent<'_>) -> bool> When<F> {
+impl<F: Fn(&RunEvent) -> bool> When<F> {
     fn new(what: F) -> Self {
         Self { what, at: std::sync::OnceLock::new() }
     }
@@ -280,8 +280,8 @@ impl<F: Fn(&RunEvent<'_>) -> bool> When<F> {
     }
 }
 
-impl<F: Fn(&RunEvent<'_>) -> bool + Send + Sync> Watcher for When<F> {
-    fn event(&self, event: &RunEvent<'_>) {
+impl<F: Fn(&RunEvent) -> bool + Send + Sync> Watcher for When<F> {
+    fn event(&self, event: &RunEvent) {
         if (self.what)(event) {
             let _ = self.at.set(Instant::now());
         }

@@ -156,7 +156,7 @@ struct Canceller {
 }
 
 impl Watcher for Canceller {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         if matches!(event, RunEvent::TaskFinished { .. })
             && Some(self.finished.fetch_add(1, Ordering::Relaxed)) == self.after
         {

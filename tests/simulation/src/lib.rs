@@ -1,7 +1,8 @@
 //! A *simulation* of whole runs: a random workflow document is read, compiled
 //! and scheduled in made-up time, among agents that fail, throttle, hang, work
 //! by themselves, end late and want more done, prioritizers that answer late or
-//! wrong, persons, and operators who cancel and pause.
+//! wrong, persons, operators who cancel and pause, programs that submit tasks to
+//! an open run, and workers that deliver what came of tasks elsewhere.
 //!
 //! Everything follows from a seed, so a run that goes wrong can be seen again.
 //! What is right is said by a `model` that is simple instead of fast: it looks
@@ -97,14 +98,16 @@ impl Run {
             format!("the workflow is not valid: {}", all.join("; "))
         };
         let known = Known { anything: true, ..Known::default() };
-        let document = spec::parse(&self.document, Format::Json).map_err(invalid)?;
+        let open = dice.chance(25);
+        let parse = if open { spec::parse_open } else { spec::parse };
+        let document = parse(&self.document, Format::Json).map_err(invalid)?;
         let plan = plan::compile(document, &known, BEGIN).map_err(invalid)?;
         let (submission, _) = Submission::new(&plan, BEGIN);
         let settings = Settings { slots: dice.between(1, 8) as u32, seed: self.seed };
         let budgeted = plan.budget.tokens.is_some() || plan.budget.cost.is_some();
         let mut run = Live {
             model: Model::new(&plan, &submission, settings.slots, BEGIN),
-            world: World::new(self.seed, BEGIN, submission.tasks.clone()),
+            world: World::new(self.seed, BEGIN, submission.tasks.clone(), open),
             scheduler: Scheduler::new(settings),
             journal: Journal::new(settings, budgeted),
             ticks: &mut self.ticks,

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Budget, ConflictRule, Plan};
 use consort_core::scheduler::{
-    Action, AgentLimits, ClassLimits, Decision, End, Event, NewTask, Reason, Status, Stop,
-    Submission, Timeout,
+    Action, AgentLimits, ClassLimits, Decision, Delivery, End, Event, NewTask, Reason, Status,
+    Stop, Submission, Timeout,
 };
 
 use facts::Facts;
@@ -59,6 +59,9 @@ enum Stage {
     Person,
     /// A person has answered.
     Answered(bool),
+    /// It was done elsewhere while nothing ran for it; something must come of it
+    /// in the same step.
+    Delivered(Delivery),
     Items,
     Over(Status, Reason),
 }
@@ -183,6 +186,10 @@ pub(crate) struct Model {
     names: BTreeMap<Arc<str>, usize>,
     unanswered: BTreeMap<u64, NewTask>,
     held: BTreeMap<u64, NewTask>,
+    /// What happens to additions that do not fit, by key.
+    rules: BTreeMap<u64, ConflictRule>,
+    /// More tasks may come.
+    open: bool,
     ended: bool,
     step: Step,
 }
@@ -201,6 +208,13 @@ struct Step {
     starts: Vec<Action>,
     cancelled: BTreeSet<usize>,
     subtrees: BTreeSet<usize>,
+    /// What was delivered, if it counts.
+    delivered: Option<(usize, Delivery)>,
+    /// Additions that are not to be held any longer, and whether they are added.
+    resolved: BTreeMap<u64, bool>,
+    /// Additions of which all are added or none.
+    whole: Vec<BTreeSet<u64>>,
+    rejected: BTreeSet<u64>,
 }
 
 impl Model {
@@ -237,6 +251,8 @@ impl Model {
             names: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             held: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            open: plan.open,
             ended: false,
             step: Step::default(),
         }

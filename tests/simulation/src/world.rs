@@ -1,12 +1,13 @@
 //! The *world* around a scheduler: agents, prioritizers, persons, operators and
 //! a clock, none of which can be relied on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
+use consort_core::plan::ConflictRule;
 use consort_core::scheduler::{
-    Action, Addition, Decision, End, Event, NewTask, Retry, Scope, TaskRules, Wanted,
+    Action, Addition, Decision, Delivery, End, Event, NewTask, Retry, Scope, TaskRules, Wanted,
 };
 
 use crate::dice::Dice;
@@ -24,6 +25,7 @@ struct Mood {
     lateness: u64,
     crashes: u64,
     questions: u64,
+    deliveries: u64,
 }
 
 /// Something that will happen.
@@ -51,12 +53,14 @@ pub(crate) struct World {
     templates: Vec<TaskRules>,
     tasks: u32,
     added: u64,
+    /// Tasks that are held, by key.
+    held: BTreeSet<u64>,
     /// Everything is just coming back after a crash.
     recovering: bool,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, now: i64, templates: Vec<TaskRules>) -> Self {
+    pub(crate) fn new(seed: u64, now: i64, templates: Vec<TaskRules>, open: bool) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let mood = Mood {
             faults: *dice.pick(&[0, 10, 30, 70]),
@@ -66,6 +70,7 @@ impl World {
             lateness: *dice.pick(&[0, 10, 50]),
             crashes: *dice.pick(&[0, 0, 2, 10]),
             questions: *dice.pick(&[0, 0, 10]),
+            deliveries: *dice.pick(&[0, 0, 20]),
         };
         let tasks = templates.len() as u32;
         let mut world = Self {
@@ -78,8 +83,12 @@ impl World {
             templates,
             tasks,
             added: 0,
+            held: BTreeSet::new(),
             recovering: false,
         };
+        if open {
+            world.keep_open(now);
+        }
         for _ in 0..3 {
             if world.dice.chance(world.mood.operators) {
                 world.operate(now);
@@ -104,6 +113,20 @@ impl World {
         self.recovering = false;
         let mut events = Vec::new();
         while self.next().is_some_and(|at| at <= now) {
+            // What is delivered is taken in by itself.
+            if let Some((_, Happening::Event(Event::Delivered { .. }))) =
+                self.agenda.first_key_value()
+            {
+                if events.is_empty() {
+                    let delivered = self.agenda.pop_first();
+                    events.extend(delivered.and_then(|(_, happening)| match happening {
+                        Happening::Event(event) => Some(event),
+                        _ => None,
+                    }));
+                    return events;
+                }
+                break;
+            }
             match self.agenda.pop_first() {
                 Some((_, Happening::End { task, start, end, tokens })) => {
                     if self.running.get(&task) == Some(&start) {
@@ -124,6 +147,11 @@ impl World {
                 Some((_, Happening::Event(event))) => events.push(event),
                 None => break,
             }
+        }
+        if !self.held.is_empty() && self.dice.chance(20) {
+            let keys: Vec<u64> = self.held.iter().copied().collect();
+            let key = *self.dice.pick(&keys);
+            events.push(Event::Resolve { key, admit: self.dice.chance(50) });
         }
         if due || self.dice.chance(5) {
             let place = if self.dice.chance(50) { 0 } else { events.len() };
@@ -168,7 +196,11 @@ impl World {
                 name: self.name(2).into(),
             }
         });
-        Event::Add(Box::new(Addition { tasks: tasks.collect() }))
+        let tasks = tasks.collect();
+        let rules = [ConflictRule::Reject, ConflictRule::Hold, ConflictRule::Admit];
+        let on_conflict = rules.get(self.dice.roll(12) as usize).copied();
+        let whole = self.dice.chance(30);
+        Event::Add(Box::new(Addition { tasks, whole, on_conflict, classes: Vec::new() }))
     }
 
     /// The name of an added task, around the latest.
@@ -185,9 +217,10 @@ impl World {
         }
         self.recovering = true;
         self.running.clear();
-        self.agenda.retain(
-            |_, happening| matches!(happening, Happening::Event(event) if is_wanted(event)),
-        );
+        // What is on its way to the run by itself was submitted from outside.
+        let outside = |event: &Event| is_wanted(event) || matches!(event, Event::Add(_));
+        self.agenda
+            .retain(|_, happening| matches!(happening, Happening::Event(event) if outside(event)));
         Some(self.after(now, 0, 2_000))
     }
 
@@ -271,21 +304,31 @@ impl World {
                 let at = self.after(now, 0, high);
                 self.note(at, Happening::End { task, start, end, tokens: 3 });
             }
-            Action::FannedOut { .. } | Action::Added { .. } => self.count(action),
+            Action::FannedOut { .. }
+            | Action::Added { .. }
+            | Action::Held { .. }
+            | Action::Rejected { .. } => self.count(action),
             Action::CancelRemote { .. }
             | Action::Retrying { .. }
-            | Action::Held { .. }
-            | Action::Rejected { .. }
             | Action::Finished { .. }
             | Action::RunEnded { .. } => {}
         }
     }
 
-    /// Keeps count of the tasks there are.
+    /// Keeps count of the tasks there are, and of those that are held.
     pub(crate) fn count(&mut self, action: &Action) {
         match action {
             Action::FannedOut { items, .. } => self.tasks += items,
-            Action::Added { .. } => self.tasks += 1,
+            Action::Added { key, .. } => {
+                self.tasks += 1;
+                self.held.remove(key);
+            }
+            Action::Held { key, .. } => {
+                self.held.insert(*key);
+            }
+            Action::Rejected { key, .. } => {
+                self.held.remove(key);
+            }
             _ => {}
         }
     }
@@ -332,9 +375,36 @@ impl World {
                 self.note(at, Happening::Event(Event::Alive { task }));
             }
         }
+        if self.dice.chance(self.mood.deliveries) {
+            let any = TaskIx(self.dice.roll(u64::from(self.tasks)) as u32);
+            let task = if self.dice.chance(80) { task } else { any };
+            self.deliver(now, task);
+        }
         if self.dice.chance(self.mood.operators / 3) {
             self.operate(now);
         }
+    }
+
+    /// Somebody elsewhere has done a task, or has not been able to.
+    fn deliver(&mut self, now: i64, task: TaskIx) {
+        let delivery = match self.dice.roll(3) {
+            0 => Delivery::Failure { retry: self.dice.chance(60) },
+            _ => Delivery::Result,
+        };
+        let at = self.after(now, 0, 150);
+        self.note(at, Happening::Event(Event::Delivered { task, delivery }));
+    }
+
+    /// A program submits tasks to an open run for a while, and closes it.
+    fn keep_open(&mut self, now: i64) {
+        for _ in 0..self.dice.roll(4) {
+            let at = self.after(now, 0, 6_000);
+            let parent = TaskIx(self.dice.roll(u64::from(self.tasks)) as u32);
+            let tasks = self.spawn(parent);
+            self.note(at, Happening::Event(tasks));
+        }
+        let at = self.after(now, 0, 9_000);
+        self.note(at, Happening::Event(Event::Close));
     }
 
     fn scores(&mut self, count: usize) -> Option<Vec<f64>> {
@@ -372,7 +442,14 @@ impl World {
 
 /// Whether a person wants it of the run, and will not be put off.
 fn is_wanted(event: &Event) -> bool {
-    matches!(event, Event::Cancel { .. } | Event::Pause | Event::Resume)
+    matches!(
+        event,
+        Event::Cancel { .. }
+            | Event::Pause
+            | Event::Resume
+            | Event::Close
+            | Event::Delivered { .. }
+    )
 }
 
 fn spent(tokens: u64) -> Event {

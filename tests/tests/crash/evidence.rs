@@ -163,7 +163,7 @@ impl Watcher for Story {
         told.now = now;
     }
 
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         let told = &mut *self.0.lock().unwrap();
         let Some(task) = event.task() else { return };
         let chapter = told.chapters.entry(task.to_string()).or_default();

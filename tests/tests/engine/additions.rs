@@ -143,7 +143,11 @@ tasks:
         .expect("valid tasks");
     let said: Vec<String> = answer
         .iter()
-        .map(|one| format!("{} {:?} {}", one.task_id, one.outcome, one.conflicts.join("; ")))
+        .map(|one| {
+            let conflicts: Vec<&str> =
+                one.conflicts.iter().map(|problem| problem.message.as_str()).collect();
+            format!("{} {:?} {}", one.task_id, one.outcome, conflicts.join("; "))
+        })
         .collect();
     assert_eq!(answer[0].outcome, AddOutcome::Added, "{said:?}");
     assert_eq!(said[1], "d Rejected it depends on 'nobody', which is not in the run");

@@ -14,7 +14,7 @@ async fn a_task_or_all_that_depend_on_it_are_cancelled() {
 ";
     let report = with(prepared(TEXT).await, |control, event| {
         if let RunEvent::TaskStarted { task, .. } = event
-            && ***task == *"a"
+            && **task == *"a"
         {
             let control = control.clone();
             tokio::spawn(async move { control.cancel_task("a").await.expect("a task") });
@@ -32,7 +32,7 @@ async fn a_task_or_all_that_depend_on_it_are_cancelled() {
     assert_eq!((report.status, report.reason), (Status::Succeeded, None));
     let report = with(prepared(TEXT).await, |control, event| {
         if let RunEvent::TaskStarted { task, .. } = event
-            && ***task == *"a"
+            && **task == *"a"
         {
             let control = control.clone();
             tokio::spawn(async move { control.cancel_subtree("a").await.expect("a task") });

@@ -6,6 +6,7 @@ mod approvals;
 mod batching;
 mod cache;
 mod control;
+mod coordinator;
 mod fan_out;
 mod limits;
 mod metrics;
@@ -83,17 +84,14 @@ async fn prepared(text: &str) -> Run {
 /// Does something to a run when something happens in it.
 struct When<F>(RunControl, F);
 
-impl<F: Fn(&RunControl, &RunEvent<'_>) + Send + Sync> Watcher for When<F> {
-    fn event(&self, event: &RunEvent<'_>) {
+impl<F: Fn(&RunControl, &RunEvent) + Send + Sync> Watcher for When<F> {
+    fn event(&self, event: &RunEvent) {
         self.1(&self.0, event);
     }
 }
 
 /// Carries a run out, with somebody who does something to it.
-async fn with(
-    run: Run,
-    does: impl Fn(&RunControl, &RunEvent<'_>) + Send + Sync + 'static,
-) -> Report {
+async fn with(run: Run, does: impl Fn(&RunControl, &RunEvent) + Send + Sync + 'static) -> Report {
     let watcher = Arc::new(When(run.control(), does));
     run.execute(Map::new(), watcher, CancellationToken::new()).await.expect("a run in memory ends")
 }
@@ -249,7 +247,7 @@ struct Stopper {
 }
 
 impl Watcher for Stopper {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         match event {
             RunEvent::Progress { .. } => self.stop.cancel(),
             RunEvent::Log { plugin, message, .. } => {

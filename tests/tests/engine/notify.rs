@@ -26,7 +26,7 @@ fn nowhere() -> String {
 struct Told(Mutex<Vec<Value>>);
 
 impl Watcher for Told {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         if matches!(
             event,
             RunEvent::RunFinished { .. } | RunEvent::Notified { .. } | RunEvent::NotNotified { .. }

@@ -1,7 +1,8 @@
 //! A part of a run that is done again.
 
+use consort_engine::coordinator::Opening;
 use consort_engine::retry::{Again, Becomes, RetryError};
-use consort_engine::{Origin, PastRun, Retry};
+use consort_engine::{Coordinator, Origin, PastRun, Retry};
 use consort_store::{Options, Store};
 use tempfile::TempDir;
 
@@ -178,4 +179,22 @@ async fn what_has_not_failed_or_is_not_over_is_not_done_again() {
     assert!(matches!(error, RetryError::NothingFailed { .. }), "{error}");
     let error = Retry::plan(&lab.store.reader().unwrap(), "nothing", &Again::Failed).unwrap_err();
     assert!(matches!(error, RetryError::Run(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_was_open_has_its_tasks_again_and_comes_to_its_end() {
+    let lab = Lab::new();
+    let opening = Opening { store: Some(lab.store.clone()), ..Opening::default() };
+    let coordinator = Coordinator::open(&ENGINE, opening).await.expect("a run");
+    let tasks = [
+        json!({"task_id": "well", "description": "tell"}),
+        json!({"task_id": "badly", "description": "refuse", "depends_on": ["well"]}),
+        json!({"task_id": "after", "description": "tell", "depends_on": ["badly"]}),
+    ];
+    coordinator.submit_tasks(tasks.to_vec()).await.expect("tasks");
+    let first = coordinator.finish().await.expect("a report");
+    let second = lab.again(&first, &Again::Failed).await;
+    assert_eq!(reused(&second), ["well"]);
+    assert_eq!(second.metrics.tasks, first.metrics.tasks);
+    lab.check_past(&second);
 }

@@ -6,6 +6,7 @@
 //! * `disk`: when the disk does not do its part.
 //! * `notify`: what webhooks have not been told when a process dies.
 //! * `runs`: which run is meant, and what becomes of it.
+//! * `open`: runs that a program keeps open.
 //! * `fixture`: stores of earlier versions are read.
 
 #![cfg(unix)]
@@ -15,5 +16,6 @@ mod disk;
 mod fixture;
 mod in_use;
 mod notify;
+mod open;
 mod place;
 mod runs;

@@ -4,7 +4,7 @@ use clap::Args;
 use consort_engine::Request;
 use serde_json::Value;
 
-use crate::approvals::misfit;
+use crate::approvals::{misfit, not_json};
 use crate::error::{CommandError, Exit};
 use crate::requests::post;
 use crate::store::{StoreArgs, find_task};
@@ -50,8 +50,7 @@ pub(crate) fn answer(args: &AnswerArgs) -> Result<Exit, CommandError> {
         Ok(answer) => answer,
         // Text is not taken for the result of an approval: 'no' would be a yes.
         Err(_) if !question.by_agent => {
-            return Err(CommandError::invalid(format!("'{}' is not JSON", args.answer))
-                .hint("write true, false, an object, or a text in quotes"));
+            return Err(not_json(&args.answer));
         }
         Err(_) => Value::String(args.answer.clone()),
     };

@@ -68,7 +68,7 @@ impl Watcher for Scribe {
         self.now.store(now, Ordering::Relaxed);
     }
 
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         if self.task.is_some() && self.task.as_deref() != event.task().map(|task| &**task) {
             return;
         }

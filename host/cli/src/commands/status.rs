@@ -86,6 +86,9 @@ fn as_text(run: &PastRun, tasks: &[TaskStatus]) -> String {
         let left = seconds(std::time::Duration::from_millis(left));
         text.push_str(&format!(", about {left} to go"));
     }
+    if progress.open {
+        text.push_str(", open to more");
+    }
     if let Some(told) = run.notifications() {
         text.push_str(&format!(
             "\n{} notifications delivered, {} not, {} waiting",

@@ -90,7 +90,7 @@ impl Bars {
     }
 
     /// Writes down at once what happens when nothing is drawn any more.
-    fn tell(&self, event: &RunEvent<'_>) {
+    fn tell(&self, event: &RunEvent) {
         if let Some(line) = say(event, self.verbose) {
             tell(&format!("{} {}", mark(event), harmless(&line)));
         }
@@ -103,7 +103,7 @@ impl Bars {
 }
 
 impl Watcher for Bars {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         match event {
             RunEvent::RunFinished { notifications, .. } => {
                 // What is printed next must not get in the way of the bars.
@@ -125,7 +125,7 @@ impl Watcher for Bars {
 }
 
 impl Board {
-    fn note(&mut self, event: &RunEvent<'_>, verbose: bool) {
+    fn note(&mut self, event: &RunEvent, verbose: bool) {
         match event {
             RunEvent::RunStarted { tasks, .. } => self.tasks = *tasks,
             RunEvent::RunResumed { tasks, finished, .. } => {
@@ -135,16 +135,16 @@ impl Board {
                 self.started += 1;
                 let running = Running {
                     order: self.started,
-                    agent: (*agent).clone(),
+                    agent: agent.clone(),
                     attempt: *attempt,
                     since: Instant::now(),
                     share: None,
                     message: String::new(),
                 };
-                self.running.insert((*task).clone(), running);
+                self.running.insert(task.clone(), running);
             }
             RunEvent::Progress { task, update } => {
-                if let Some(running) = self.running.get_mut(*task) {
+                if let Some(running) = self.running.get_mut(task) {
                     running.share = update.fraction.or(running.share);
                     if let Some(message) = &update.message {
                         running.message.clone_from(message);
@@ -152,7 +152,7 @@ impl Board {
                 }
             }
             RunEvent::Retrying { task, .. } => {
-                self.running.remove(*task);
+                self.running.remove(task);
                 self.say(event, verbose);
             }
             RunEvent::FannedOut { items, .. } => {
@@ -166,12 +166,12 @@ impl Board {
                 }
             }
             RunEvent::Answered { task, .. } => {
-                self.asking.remove(*task);
+                self.asking.remove(task);
                 self.say(event, verbose);
             }
             RunEvent::Asked { task, .. } => {
-                self.running.remove(*task);
-                self.asking.insert((*task).clone());
+                self.running.remove(task);
+                self.asking.insert(task.clone());
                 self.say(event, verbose);
             }
             RunEvent::Paused | RunEvent::Resumed => {
@@ -179,8 +179,8 @@ impl Board {
                 self.say(event, verbose);
             }
             RunEvent::TaskFinished { task, status, .. } => {
-                self.running.remove(*task);
-                self.asking.remove(*task);
+                self.running.remove(task);
+                self.asking.remove(task);
                 self.finished += 1;
                 self.failed += usize::from(*status == Status::Failed);
                 if self.tasks <= FEW_TASKS || *status == Status::Failed {
@@ -189,6 +189,8 @@ impl Board {
             }
             RunEvent::Log { .. }
             | RunEvent::NotAdded { .. }
+            | RunEvent::Delivered { .. }
+            | RunEvent::Closed
             | RunEvent::PolicyFault { .. }
             | RunEvent::Notified { .. }
             | RunEvent::NotNotified { .. }
@@ -197,7 +199,7 @@ impl Board {
         }
     }
 
-    fn say(&mut self, event: &RunEvent<'_>, verbose: bool) {
+    fn say(&mut self, event: &RunEvent, verbose: bool) {
         let Some(line) = say(event, verbose) else { return };
         if self.lines.len() < MOST_LINES {
             self.lines.push(format!("{} {}", mark(event), harmless(&line)));
@@ -306,7 +308,7 @@ impl Running {
 }
 
 /// Shows at a glance how things go.
-fn mark(event: &RunEvent<'_>) -> StyledObject<char> {
+fn mark(event: &RunEvent) -> StyledObject<char> {
     let mark = match event {
         RunEvent::TaskFinished { status: Status::Succeeded, .. } => style('✓').green(),
         RunEvent::TaskFinished { status: Status::Failed, .. } => style('✗').red(),

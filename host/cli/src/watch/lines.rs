@@ -26,7 +26,7 @@ impl Lines {
 }
 
 impl Watcher for Lines {
-    fn event(&self, event: &RunEvent<'_>) {
+    fn event(&self, event: &RunEvent) {
         if let RunEvent::PolicyFault { .. } = event
             && self.faults.fetch_add(1, Ordering::Relaxed) >= MOST_FAULTS
         {

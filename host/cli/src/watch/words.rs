@@ -10,7 +10,7 @@ use crate::when::moment;
 
 /// Says what happened in one line, or nothing if it is not worth one. With
 /// `verbose` it says what plugins say, too.
-pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
+pub(crate) fn say(event: &RunEvent, verbose: bool) -> Option<String> {
     Some(match event {
         RunEvent::RunStarted { run_id, tasks } => format!("run {run_id} started: {tasks} tasks"),
         RunEvent::RunResumed { run_id, tasks, finished } => {
@@ -27,12 +27,13 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
             format!("{task}{}{}", share.unwrap_or_default(), message.unwrap_or_default())
         }
         RunEvent::Log { task, plugin, level, message } if verbose => {
-            let task = task.map(|task| format!("{task} ")).unwrap_or_default();
+            let task = task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
             format!("{task}{plugin} {}: {message}", name(*level))
         }
         RunEvent::Progress { .. } | RunEvent::Log { .. } => return None,
         RunEvent::Retrying { task, error, agent, wait } => {
-            let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+            let why =
+                error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
             format!("{task} failed{why}; trying again with {agent} in {}", seconds(*wait))
         }
         RunEvent::PolicyFault { plugin, message } => {
@@ -54,10 +55,14 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
             None => format!("{task} added"),
         },
         RunEvent::NotAdded { task, by, held, why } => {
-            let by = by.map(|by| format!(", which {by} wanted,")).unwrap_or_default();
+            let by = by.as_ref().map(|by| format!(", which {by} wanted,")).unwrap_or_default();
             let what = if *held { "held back" } else { "not added" };
             format!("{task}{by} is {what}: {why}")
         }
+        RunEvent::Delivered { task, failure } => {
+            format!("{task} has a {} from outside", if *failure { "failure" } else { "result" })
+        }
+        RunEvent::Closed => "closed: no more tasks come".to_owned(),
         RunEvent::Paused => "paused: nothing starts".to_owned(),
         RunEvent::Resumed => "the run goes on".to_owned(),
         RunEvent::TaskFinished { task, cached: true, .. } => {
@@ -67,7 +72,8 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
             format!("{task} has the result that it had in the earlier run")
         }
         RunEvent::TaskFinished { task, status, error, elapsed, .. } => {
-            let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+            let why = error.as_ref().map(|error| format!(": {}", error.message));
+            let why = why.unwrap_or_default();
             format!("{task} {} after {}{why}", status.as_str(), seconds(*elapsed))
         }
         RunEvent::RunFinished { status, elapsed, notifications } => {
@@ -80,10 +86,10 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
         }
         RunEvent::Notified { webhook, about, task, tries, .. } if verbose => {
             let tries = if *tries > 1 { format!(", try {tries}") } else { String::new() };
-            format!("{webhook} was told of {}{tries}", subject(*about, *task))
+            format!("{webhook} was told of {}{tries}", subject(*about, task.as_ref()))
         }
         RunEvent::NotNotified { webhook, about, task, why, wait: Some(wait), .. } if verbose => {
-            let about = subject(*about, *task);
+            let about = subject(*about, task.as_ref());
             format!("{webhook} was not told of {about}: {why}; again in {}", seconds(*wait))
         }
         RunEvent::NotNotified { webhook, about, task, tries, why, wait: None, others, .. } => {
@@ -92,7 +98,10 @@ pub(crate) fn say(event: &RunEvent<'_>, verbose: bool) -> Option<String> {
                 0 => String::new(),
                 more => format!("; {more} that waited behind it are given up, too"),
             };
-            format!("{webhook} was not told of {}{tries}: {why}{others}", subject(*about, *task))
+            format!(
+                "{webhook} was not told of {}{tries}: {why}{others}",
+                subject(*about, task.as_ref())
+            )
         }
         RunEvent::Notified { .. } | RunEvent::NotNotified { .. } => return None,
     })

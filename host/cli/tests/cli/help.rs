@@ -10,6 +10,7 @@ fn every_command_explains_itself_with_an_example() {
         &["run"],
         &["resume"],
         &["answer"],
+        &["complete"],
         &["cancel"],
         &["graph"],
         &["list"],

@@ -112,6 +112,29 @@ fn a_question_is_answered_from_another_process_and_the_run_goes_on() {
 }
 
 #[test]
+fn what_came_of_a_task_elsewhere_is_delivered_from_another_process() {
+    let (store, id) = killed_while_it_asks("store-complete");
+    let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
+    let refused = on(&["complete", &id, "publish", "--result", "x"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("it is blocked"), "{}", refused.err);
+    assert_eq!(on(&["complete", &id, "review"]).code, 2);
+    assert_eq!(on(&["complete", &id, "review", "--result", "x", "--retry"]).code, 2);
+    let misfit = on(&["complete", &id, "review", "--result", "3"]);
+    assert!(misfit.err.contains("does not fit"), "{}", misfit.err);
+    assert!(on(&["complete", &id, "review", "--result", "no"]).err.contains("is not JSON"));
+    let noted = on(&["complete", &id, "review", "--error", "nobody has time"]);
+    assert!(noted.err.contains("'consort resume"), "{}", noted.err);
+    let resumed = on(&["resume", &id, "--json"]);
+    let tasks = &json(&resumed.out)["tasks"];
+    assert_eq!(tasks["review"]["status"], "failed");
+    assert_eq!(tasks["review"]["error"]["kind"], "delivered");
+    assert_eq!(tasks["review"]["error"]["message"], "nobody has time");
+    let history = on(&["history", &id, "review"]).out;
+    assert!(history.contains("review has a failure from outside"), "{history}");
+}
+
+#[test]
 fn a_run_that_was_killed_is_resumed_and_takes_up_what_came_meanwhile() {
     let (store, id) = killed_while_it_asks("store-resume");
     let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());

@@ -34,6 +34,8 @@ pub enum Conflict {
     Cycle(Vec<Arc<str>>),
     /// Its name is taken.
     Duplicate(Arc<str>),
+    /// It was to be added only together with this one, which does not fit.
+    Companion(Arc<str>),
 }
 
 /// A task to be added.
@@ -47,6 +49,18 @@ pub struct Newcomer<T> {
     pub wants: Vec<Wanted>,
     /// Whatever belongs to it; given back when it is added.
     pub payload: T,
+}
+
+/// Tasks to be added at once.
+#[derive(Debug, Clone)]
+pub struct Batch<T> {
+    /// The tasks.
+    pub newcomers: Vec<Newcomer<T>>,
+    /// All of them or none.
+    pub whole: bool,
+    /// What happens to those that do not fit; as it does to all others, unless
+    /// given.
+    pub rule: Option<ConflictRule>,
 }
 
 /// What has become of a task to be added.
@@ -124,33 +138,119 @@ impl<T> Additions<T> {
     /// What can never fit is rejected under [`ConflictRule::Hold`] too: a name
     /// that is taken, and a cycle. A name that is taken is rejected even under
     /// [`ConflictRule::Admit`].
-    pub fn add(&mut self, graph: &mut DependencyGraph, batch: Vec<Newcomer<T>>) -> Vec<Answer<T>> {
-        let mut answers = Vec::with_capacity(batch.len());
+    ///
+    /// If a whole batch is wanted and one of it is rejected, all are: those that
+    /// fit by themselves with [`Conflict::Companion`].
+    pub fn add(&mut self, graph: &mut DependencyGraph, batch: Batch<T>) -> Vec<Answer<T>> {
+        let rule = batch.rule.unwrap_or(self.rule);
+        let mut answers = Vec::with_capacity(batch.newcomers.len());
         let first = self.arrivals;
-        for newcomer in batch {
+        for newcomer in batch.newcomers {
             self.arrive(graph, newcomer, &mut answers);
         }
-        if self.rule == ConflictRule::Admit {
+        if rule == ConflictRule::Admit {
             self.leave_out(first);
         } else {
             self.reject_cycles(first, &mut answers);
         }
+        if batch.whole && self.reject_all(first, rule, &mut answers) {
+            return answers;
+        }
         let fitting = self.count_open(first);
         self.admit(graph, fitting, &mut answers);
-        self.turn_away(first, &mut answers);
+        if rule == ConflictRule::Hold {
+            self.hold(first, &mut answers);
+        } else {
+            self.turn_away(first, &mut answers);
+        }
+        answers
+    }
+
+    /// Adds one that is kept back without what it waits for and is not in the
+    /// graph, with all that fit then; or else gives it up. No answers if none
+    /// with that key is kept back.
+    pub fn resolve(
+        &mut self,
+        graph: &mut DependencyGraph,
+        key: u64,
+        admit: bool,
+    ) -> Vec<Answer<T>> {
+        let mut held = self.held.iter();
+        let found = held.find(|(_, held)| held.newcomer.key == key).map(|(number, _)| *number);
+        let Some(number) = found else { return Vec::new() };
+        let mut answers = Vec::new();
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|other| *other != number);
+            !waiting.is_empty()
+        });
+        if !admit {
+            self.reject(number, &mut answers);
+            return answers;
+        }
+        let missing = self.missing(&self.held[&number]);
+        if let Some(held) = self.held.get_mut(&number) {
+            held.newcomer.wants.retain(|wanted| match wanted {
+                Wanted::Name(name) => !missing.contains(&Conflict::Missing(name.clone())),
+                Wanted::Task(_) => true,
+            });
+            held.open = 0;
+            held.without.extend(missing);
+        }
+        self.admit(graph, vec![number], &mut answers);
         answers
     }
 
     /// Gives up those that are kept back.
     pub fn give_up(&mut self) -> Vec<Answer<T>> {
         let mut answers = Vec::new();
-        self.waiting.clear();
-        while let Some((_, held)) = self.held.pop_first() {
+        self.turn_away(0, &mut answers);
+        answers
+    }
+
+    /// Rejects a whole batch if one of it was rejected, or will be. Says whether
+    /// it did.
+    fn reject_all(&mut self, first: u32, rule: ConflictRule, answers: &mut Vec<Answer<T>>) -> bool {
+        let mut unfit: Option<Arc<str>> = None;
+        if rule == ConflictRule::Reject {
+            let newcomers: BTreeSet<&Arc<str>> =
+                self.held.range(first..).map(|(_, held)| &held.newcomer.name).collect();
+            let missing = |held: &&Held<T>| {
+                self.missing(held).into_iter().any(|conflict| match &conflict {
+                    Conflict::Missing(name) => !newcomers.contains(name),
+                    _ => true,
+                })
+            };
+            let mut held = self.held.range(first..).map(|(_, held)| held);
+            unfit = held.find(missing).map(|held| held.newcomer.name.clone());
+        }
+        let rejected = answers.iter().find_map(|answer| match answer {
+            Answer::Rejected { conflicts, .. } => conflicts.first(),
+            _ => None,
+        });
+        let unfit = match (rejected, unfit) {
+            (Some(Conflict::Duplicate(name)), _) => name.clone(),
+            (Some(Conflict::Cycle(path)), _) if !path.is_empty() => path[0].clone(),
+            (_, Some(name)) => name,
+            (_, None) => return false,
+        };
+        let numbers: Vec<u32> = self.held.range(first..).map(|(number, _)| *number).collect();
+        let all: BTreeSet<Arc<str>> =
+            numbers.iter().map(|number| self.held[number].newcomer.name.clone()).collect();
+        for number in numbers {
+            let Some(held) = self.held.remove(&number) else { continue };
+            let mut conflicts = self.missing(&held);
+            // Those that come with it are no reason of its own.
+            conflicts.retain(|conflict| match conflict {
+                Conflict::Missing(name) => rule == ConflictRule::Reject && !all.contains(name),
+                _ => true,
+            });
+            if conflicts.is_empty() {
+                conflicts.push(Conflict::Companion(unfit.clone()));
+            }
             self.names.remove(&held.newcomer.name);
-            let conflicts = self.missing(&held);
             answers.push(Answer::Rejected { key: held.newcomer.key, conflicts });
         }
-        answers
+        true
     }
 
     /// Gives a newcomer its number, unless its name is taken.
@@ -241,13 +341,19 @@ impl<T> Additions<T> {
         }
     }
 
-    /// Strikes out what newcomers want and cannot have.
+    /// Strikes out what newcomers want and cannot have: what is kept back is not
+    /// there either.
     fn leave_out(&mut self, first: u32) {
         let names = &self.names;
+        let there = |name: &Arc<str>| match names.get(name) {
+            Some(Place::Task(_)) => true,
+            Some(Place::Held(number)) => *number >= first,
+            None => false,
+        };
         for held in self.held.range_mut(first..).map(|(_, held)| held) {
             let without = &mut held.without;
             held.newcomer.wants.retain(|wanted| match wanted {
-                Wanted::Name(name) if !names.contains_key(name) => {
+                Wanted::Name(name) if !there(name) => {
                     without.push(Conflict::Missing(name.clone()));
                     false
                 }
@@ -331,16 +437,31 @@ impl<T> Additions<T> {
         }
     }
 
-    /// Holds or rejects the newcomers that do not fit.
-    fn turn_away(&mut self, first: u32, answers: &mut Vec<Answer<T>>) {
-        if self.rule == ConflictRule::Hold {
-            for held in self.held.range(first..).map(|(_, held)| held) {
-                let conflicts = self.missing(held);
-                answers.push(Answer::Held { key: held.newcomer.key, conflicts });
-            }
-        } else {
-            answers.extend(self.give_up());
+    /// Keeps the newcomers back that do not fit.
+    fn hold(&self, first: u32, answers: &mut Vec<Answer<T>>) {
+        for held in self.held.range(first..).map(|(_, held)| held) {
+            let conflicts = self.missing(held);
+            answers.push(Answer::Held { key: held.newcomer.key, conflicts });
         }
+    }
+
+    /// Rejects those that are not in the graph, from `first` on.
+    fn turn_away(&mut self, first: u32, answers: &mut Vec<Answer<T>>) {
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|number| *number < first);
+            !waiting.is_empty()
+        });
+        let numbers: Vec<u32> = self.held.range(first..).map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.reject(number, answers);
+        }
+    }
+
+    fn reject(&mut self, number: u32, answers: &mut Vec<Answer<T>>) {
+        let Some(held) = self.held.remove(&number) else { return };
+        self.names.remove(&held.newcomer.name);
+        let conflicts = self.missing(&held);
+        answers.push(Answer::Rejected { key: held.newcomer.key, conflicts });
     }
 
     /// What one that is kept back waits for and is not in the graph.

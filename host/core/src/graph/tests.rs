@@ -6,6 +6,11 @@ use super::*;
 use crate::plan::ConflictRule;
 use crate::test_support::{Drawing, draw};
 
+/// Tasks that are added one by one, as far as they fit.
+fn several<T>(newcomers: Vec<Newcomer<T>>) -> Batch<T> {
+    Batch { newcomers, whole: false, rule: None }
+}
+
 /// The names of what completing a task makes ready.
 fn complete(drawing: &mut Drawing<'_>, name: &str) -> String {
     let task = drawing.find(name);
@@ -118,7 +123,7 @@ fn a_large_ring_of_additions_is_answered_quickly() {
             payload: (),
         });
         let mut graph = DependencyGraph::default();
-        let answers = Additions::new(rule).add(&mut graph, batch.collect());
+        let answers = Additions::new(rule).add(&mut graph, several(batch.collect()));
         assert_eq!(answers.len(), size as usize);
         let added = if rule == ConflictRule::Admit { size as usize } else { 0 };
         assert_eq!(graph.len(), added);
@@ -161,7 +166,7 @@ proptest! {
                 let wants = names.chain([Wanted::Task(root)]).collect();
                 newcomers.push(Newcomer { key, name: name.to_string().into(), wants, payload: key });
             }
-            for answer in additions.add(&mut graph, newcomers) {
+            for answer in additions.add(&mut graph, several(newcomers)) {
                 match answer {
                     Answer::Added { key, task, without, payload } => {
                         prop_assert_eq!(key, payload);

@@ -30,9 +30,11 @@ pub(super) struct Agents<'d> {
 }
 
 impl<'d> Agents<'d> {
-    /// Checks the agents that the document defines, used or not.
+    /// Checks the agents that the document defines, used or not. Those of an open
+    /// one are all used, and so are the host's.
     pub(super) fn new(
         document: &'d BTreeMap<String, AgentDoc>,
+        open: bool,
         known: &'d Known,
         findings: &mut Findings,
     ) -> Self {
@@ -47,14 +49,21 @@ impl<'d> Agents<'d> {
             }
             throttle(agent, &at, findings);
         }
-        Self {
+        let mut agents = Self {
             known,
             document,
             transformers: known.transformers.iter().map(String::as_str).collect(),
             numbers: HashMap::new(),
             used: Vec::new(),
             alone: Vec::new(),
+        };
+        if open {
+            let names = document.keys().chain(known.agents.keys()).chain(&known.default_agent);
+            for name in names {
+                agents.number(name);
+            }
         }
+        agents
     }
 
     /// The agent of that name.
@@ -64,14 +73,7 @@ impl<'d> Agents<'d> {
         at: impl FnOnce() -> String,
         findings: &mut Findings,
     ) -> Option<AgentIx> {
-        let number = match self.numbers.get(name) {
-            Some(number) => *number,
-            None => {
-                let number = self.enlist(name);
-                self.numbers.insert(name.to_owned(), number);
-                number
-            }
-        };
+        let number = self.number(name);
         if number.is_none() {
             let message = format!("there is no agent '{}'", brief(name));
             let problem = Problem::error("unknown-agent", at(), message)
@@ -80,6 +82,15 @@ impl<'d> Agents<'d> {
             let names = names.chain(&self.known.adapters).map(String::as_str);
             findings.push_near(problem, name, names);
         }
+        number
+    }
+
+    fn number(&mut self, name: &str) -> Option<AgentIx> {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.enlist(name);
+        self.numbers.insert(name.to_owned(), number);
         number
     }
 

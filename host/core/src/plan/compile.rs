@@ -60,7 +60,7 @@ pub fn compile(mut document: Document<'_>, known: &Known, now: i64) -> Result<Pl
         outline: &outline,
         inputs: &inputs,
         wiring: Wiring::new(&outline, &mut findings),
-        agents: Agents::new(&document.agents, known, &mut findings),
+        agents: Agents::new(&document.agents, document.open, known, &mut findings),
         settings: SettingsMaker::new(&outline, now, default_rule),
         conditions: vec![Condition::default(); outline.groups.len()],
         nothing: Template::new("").expect("an empty template has no syntax to be wrong"),
@@ -100,6 +100,8 @@ pub fn compile(mut document: Document<'_>, known: &Known, now: i64) -> Result<Pl
             Some(ConflictWord::Hold) => ConflictRule::Hold,
             Some(ConflictWord::Admit) => ConflictRule::Admit,
         },
+        on_failure: default_rule,
+        open: document.open,
         warnings: problems,
     })
 }
@@ -107,6 +109,7 @@ pub fn compile(mut document: Document<'_>, known: &Known, now: i64) -> Result<Pl
 /// What a task does when it fails, unless it says.
 fn default_rule(document: &Document<'_>, findings: &mut Findings) -> OnFailure {
     match &document.on_failure {
+        None if document.open => OnFailure::Skip,
         None => OnFailure::Fail,
         Some(OnFailureDoc::Word(word)) => rule(*word),
         Some(OnFailureDoc::Fallback(_)) => {

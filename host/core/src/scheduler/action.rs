@@ -1,5 +1,6 @@
 //! What comes out of the scheduler: everything that is to be done or known.
 
+use super::event::Delivery;
 use super::rules::ClassIx;
 use crate::graph::{Conflict, TaskIx};
 
@@ -168,6 +169,8 @@ pub enum Stop {
     RunDeadline,
     /// The run's budget is used up.
     Budget,
+    /// What it was to come to was delivered from outside.
+    Delivered(Delivery),
 }
 
 /// How a task, or the run, is finished.

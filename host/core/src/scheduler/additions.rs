@@ -1,7 +1,7 @@
 //! Tasks for the live run.
 
 use super::*;
-use crate::graph::{Answer, Newcomer};
+use crate::graph::{Answer, Batch, Newcomer};
 
 impl Scheduler {
     pub(super) fn add(&mut self, now: i64, addition: Addition, actions: &mut Vec<Action>) {
@@ -10,14 +10,33 @@ impl Scheduler {
             actions.extend(keys.map(|key| Action::Rejected { key, conflicts: Vec::new() }));
             return;
         }
+        self.queue.add_classes(&addition.classes);
         let newcomers = addition.tasks.into_iter().map(|task| Newcomer {
             key: task.key,
             name: task.name,
             wants: task.depends_on,
             payload: task.rules,
         });
+        let batch = Batch {
+            newcomers: newcomers.collect(),
+            whole: addition.whole,
+            rule: addition.on_conflict,
+        };
+        let answers = self.additions.add(&mut self.graph, batch);
+        self.take_in(now, answers, actions);
+    }
+
+    /// Lets a task that is held wait no longer.
+    pub(super) fn resolve(&mut self, now: i64, key: u64, admit: bool, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Live {
+            let answers = self.additions.resolve(&mut self.graph, key, admit);
+            self.take_in(now, answers, actions);
+        }
+    }
+
+    fn take_in(&mut self, now: i64, answers: Vec<Answer<TaskRules>>, actions: &mut Vec<Action>) {
         let first = TaskIx(self.tasks.len() as u32);
-        for answer in self.additions.add(&mut self.graph, newcomers.collect()) {
+        for answer in answers {
             actions.push(match answer {
                 Answer::Added { key, task, without, payload } => {
                     self.rules.push(payload);

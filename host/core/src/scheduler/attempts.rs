@@ -85,6 +85,7 @@ impl Scheduler {
             actions.push(Action::CancelRemote { task, why });
         }
         match (end, stop) {
+            (_, Some(Stop::Delivered(delivery))) => self.conclude(now, task, delivery, actions),
             (_, Some(why @ Stop::Timeout(Timeout::Total | Timeout::Deadline))) => {
                 let (status, reason) = self.outcome(why);
                 self.finish(task, status, reason, actions);

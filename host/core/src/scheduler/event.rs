@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::rules::{Submission, TaskRules};
+use super::rules::{ClassLimits, Submission, TaskRules};
 use crate::graph::{TaskIx, Wanted};
+use crate::plan::ConflictRule;
 
 /// Something that happened. Events carry no time: it is given with them.
 ///
@@ -57,6 +58,24 @@ pub enum Event {
         /// refusal is the end of the task, which has failed.
         accepted: bool,
     },
+    /// What came of a task outside of the run: an attempt that runs is told to
+    /// stop, and ends with this instead of its own end; what an agent does by
+    /// itself is to be stopped. [`Scheduler::takes`](super::Scheduler::takes) says
+    /// which tasks that is true of.
+    Delivered {
+        /// The task.
+        task: TaskIx,
+        /// What came of it.
+        delivery: Delivery,
+    },
+    /// A task that is held is not to wait any longer. Nothing happens if it does
+    /// not.
+    Resolve {
+        /// The engine's number for it.
+        key: u64,
+        /// Whether it is added without what is missing, or else given up.
+        admit: bool,
+    },
     /// What an attempt has used, for the run's budget.
     Spent {
         /// Tokens, input and output together.
@@ -84,6 +103,20 @@ pub enum Event {
     Pause,
     /// The end of a pause.
     Resume,
+    /// No more tasks come from outside: an open run ends with its last task.
+    Close,
+}
+
+/// What came of a task outside of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// A result, which the engine has stored.
+    Result,
+    /// A failure: the attempt that is open has failed.
+    Failure {
+        /// Whether another attempt makes sense.
+        retry: bool,
+    },
 }
 
 /// What is to be cancelled.
@@ -98,16 +131,24 @@ pub enum Scope {
 }
 
 /// Tasks for a live run. They may wait for each other, in any order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Addition {
     /// The tasks.
     pub tasks: Vec<NewTask>,
+    /// All of them or none: with the first that is rejected, all are.
+    pub whole: bool,
+    /// What happens to those that do not fit; as the submission says, unless
+    /// given.
+    pub on_conflict: Option<ConflictRule>,
+    /// Classes that the run comes to have besides those there are, of its agents.
+    pub classes: Vec<ClassLimits>,
 }
 
 /// A task for a live run.
 #[derive(Debug, Clone)]
 pub struct NewTask {
-    /// What it is scheduled by; its classes are among those of the submission.
+    /// What it is scheduled by; its classes are among those of the
+    /// submission and of all additions.
     pub rules: TaskRules,
     /// What it waits for. The engine knows the names of the submission's tasks
     /// and gives their numbers; names of other additions, earlier, in the same

@@ -23,18 +23,21 @@
 //! * `fan_out`: a task that is done for items.
 //! * `scores`, `queue`, `groups`: who of those that are ready is next.
 //! * `attempts`, `batches`: start, end, and another try.
+//! * `deliveries`: what comes of a task outside of the run.
 //! * `limits`, `timers`: what is due when.
 //! * `stop`: what ends before its time.
 //! * `recovery`: what is asked again of an engine that was gone.
 //!
 //! **Invariants:** a task gets one [`Action::Finished`], and the run one
-//! [`Action::RunEnded`], last; a start gets one end; nothing recurses, and no
+//! [`Action::RunEnded`], last, though an open run only when it is closed or
+//! stopped; a start gets one end; nothing recurses, and no
 //! event costs more than the tasks it changes, unless it ends the run.
 
 mod action;
 mod additions;
 mod attempts;
 mod batches;
+mod deliveries;
 mod event;
 mod fan_out;
 mod groups;
@@ -50,7 +53,7 @@ mod timers;
 use std::collections::VecDeque;
 
 pub use action::{Action, Member, Park, Reason, RunReason, State, Status, Stop, Timeout};
-pub use event::{Addition, Decision, End, Event, NewTask, Retry, Scope};
+pub use event::{Addition, Decision, Delivery, End, Event, NewTask, Retry, Scope};
 pub use rules::{AgentLimits, ClassIx, ClassLimits, Doer, Facts, Submission, TaskRules, moment};
 
 use crate::graph::{Additions, DependencyGraph, TaskIx};
@@ -95,6 +98,8 @@ pub struct Scheduler {
     running: u32,
     unfinished: u32,
     paused: bool,
+    /// More tasks may come though all are finished.
+    open: bool,
     /// Why everything is being stopped.
     halt: Option<Halt>,
     /// A task whose failure is to stop everything.
@@ -196,6 +201,7 @@ impl Scheduler {
             running: 0,
             unfinished: 0,
             paused: false,
+            open: false,
             halt: None,
             failing: None,
             finished: VecDeque::new(),
@@ -228,7 +234,7 @@ impl Scheduler {
         }
         self.ask_for_scores(actions);
         self.start_ready(now, actions);
-        if self.unfinished == 0 {
+        if self.unfinished == 0 && (!self.open || self.halt.is_some()) {
             self.reject_held(actions);
             let (status, reason) = self.run_status();
             self.phase = Phase::Over;
@@ -245,17 +251,20 @@ impl Scheduler {
             Event::Ended { task, end } => self.ended(now, task, end, actions),
             Event::Alive { task } => self.tasks[task.index()].alive_at = now,
             Event::Answered { task, accepted } => self.answered(now, task, accepted, actions),
+            Event::Delivered { task, delivery } => self.deliver(now, task, delivery, actions),
+            Event::Resolve { key, admit } => self.resolve(now, key, admit, actions),
             Event::Spent { tokens, cost } => self.spend(tokens, cost, actions),
             Event::Timer => self.fire_timers(now, actions),
             Event::Cancel { scope } => self.cancel(scope, actions),
             Event::Recovered => self.recover(now, actions),
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
+            Event::Close => self.open = false,
         }
     }
 
     fn submit(&mut self, now: i64, submission: Submission, actions: &mut Vec<Action>) {
-        let Submission { graph, tasks, agents, classes, deadline, budget, on_conflict } =
+        let Submission { graph, tasks, agents, classes, deadline, budget, on_conflict, open } =
             submission;
         assert!(self.phase == Phase::Unsubmitted, "tasks are submitted once");
         assert_eq!(graph.len(), tasks.len(), "each task of the graph has rules");
@@ -269,6 +278,7 @@ impl Scheduler {
         self.graph = graph;
         self.deadline = deadline;
         self.budget = budget;
+        self.open = open;
         for task in self.graph.tasks() {
             if self.graph.is_ready(task) {
                 self.unblock(now, task, actions);
@@ -360,6 +370,11 @@ impl Scheduler {
     /// Slots that attempts hold.
     pub fn slots_in_use(&self) -> u32 {
         self.queue.in_use()
+    }
+
+    /// Whether the run goes on when all tasks are finished, until it is closed.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Whether the run is paused.

@@ -170,44 +170,48 @@ impl ReadyQueue {
         agents: &[AgentLimits],
         classes: &[ClassLimits],
     ) -> Self {
-        let mut agents: Vec<Agent> = agents
-            .iter()
-            .map(|limits| Agent {
-                limit: limits.concurrency.max(1),
-                running: 0,
-                allowance: limits.rate.map(Allowance::new),
-                classes: Vec::new(),
-            })
-            .collect();
-        let need = |class: &ClassLimits| class.slots.clamp(1, slots);
-        let mut leaves: Vec<ClassIx> = (0..classes.len() as u32).map(ClassIx).collect();
-        leaves.sort_by_key(|class| (need(&classes[class.0 as usize]), *class));
-        let mut all: Vec<Class> = classes
-            .iter()
-            .map(|class| Class {
+        let agents = agents.iter().map(|limits| Agent {
+            limit: limits.concurrency.max(1),
+            running: 0,
+            allowance: limits.rate.map(Allowance::new),
+            classes: Vec::new(),
+        });
+        let agents = agents.collect();
+        let mut queue = Self { agents, slots, free: slots, now, ..Self::default() };
+        queue.add_classes(classes);
+        queue
+    }
+
+    /// Adds classes behind those there are. The tournament begins anew.
+    pub(super) fn add_classes(&mut self, new: &[ClassLimits]) {
+        if new.is_empty() {
+            return;
+        }
+        for limits in new {
+            let class = ClassIx(self.classes.len() as u32);
+            self.agents[limits.agent as usize].classes.push(class);
+            self.leaves.push(class);
+            self.classes.push(Class {
                 heap: BinaryHeap::new(),
-                groups: class.batching.map(|batching| Box::new(Groups::new(batching))),
-                agent: class.agent,
-                slots: need(class),
+                groups: limits.batching.map(|batching| Box::new(Groups::new(batching))),
+                agent: limits.agent,
+                slots: limits.slots.clamp(1, self.slots),
                 standing: 0,
                 leaf: 0,
                 passed_at: None,
                 wake: None,
-            })
-            .collect();
-        for (leaf, class) in leaves.iter().enumerate() {
-            all[class.0 as usize].leaf = leaf as u32;
-            agents[all[class.0 as usize].agent as usize].classes.push(*class);
+            });
         }
-        Self {
-            winners: vec![None; 2 * leaves.len()],
-            classes: all,
-            agents,
-            slots,
-            free: slots,
-            leaves,
-            now,
-            ..Self::default()
+        let classes = &self.classes;
+        self.leaves.sort_by_key(|class| (classes[class.0 as usize].slots, *class));
+        self.winners = vec![None; 2 * self.leaves.len()];
+        for leaf in 0..self.leaves.len() {
+            self.classes[self.leaves[leaf].0 as usize].leaf = leaf as u32;
+        }
+        for class in (0..self.classes.len() as u32).map(ClassIx) {
+            if self.classes[class.0 as usize].standing > 0 {
+                self.relist(class);
+            }
         }
     }
 

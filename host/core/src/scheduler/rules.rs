@@ -64,6 +64,9 @@ pub struct Submission {
     pub budget: Budget,
     /// What happens to an added task that does not fit.
     pub on_conflict: ConflictRule,
+    /// More tasks will come: the run goes on until it is closed, even without
+    /// any.
+    pub open: bool,
 }
 
 /// The rules one task is scheduled by.
@@ -174,6 +177,7 @@ impl Submission {
             deadline: plan.deadline.map(|deadline| moment(deadline, now)),
             budget: plan.budget,
             on_conflict: plan.on_conflict,
+            open: plan.open,
         };
         (submission, names)
     }

@@ -74,7 +74,7 @@ impl Scheduler {
 
     /// Stops all that is not finished, for the first reason there is.
     pub(super) fn halt(&mut self, halt: Halt, actions: &mut Vec<Action>) {
-        let over = self.unfinished == 0 && !matches!(halt, Halt::Failed(_));
+        let over = self.unfinished == 0 && !self.open && !matches!(halt, Halt::Failed(_));
         if self.halt.is_some() || self.phase != Phase::Live || over {
             return;
         }
@@ -108,7 +108,13 @@ impl Scheduler {
                 actions.push(Action::Abort { task, why });
                 self.arm(task);
             }
-            (State::Running, Some(Stop::Timeout(Timeout::Attempt | Timeout::Idle))) => {
+            (
+                State::Running,
+                Some(
+                    Stop::Timeout(Timeout::Attempt | Timeout::Idle)
+                    | Stop::Delivered(Delivery::Failure { .. }),
+                ),
+            ) => {
                 life.stop = Some(why);
                 self.arm(task);
             }

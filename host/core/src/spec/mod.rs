@@ -30,7 +30,7 @@ mod workflow;
 pub use agent::{AgentDoc, BatchDoc, BatchLimitsDoc, RateDoc, RateLimitDoc, optional_duration};
 pub(crate) use findings::{Findings, brief, near};
 pub use free::{Free, FreeObject};
-pub use parse::{Format, parse, parse_typed, utf8};
+pub use parse::{Format, parse, parse_open, parse_typed, utf8};
 pub use schema::schema;
 pub use task::{
     CacheDoc, ConfiguredTransformDoc, DeadlineDoc, DependencyDoc, DurationDoc, EdgeDoc,

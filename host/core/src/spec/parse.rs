@@ -65,6 +65,19 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Vec<Problem>> {
 ///
 /// What keeps the document from being read at all, such as a syntax error.
 pub fn parse(text: &str, format: Format) -> Result<Document<'_>, Vec<Problem>> {
+    read(text, format, false)
+}
+
+/// The same for a document of an open run: a workflow that may have no tasks.
+///
+/// # Errors
+///
+/// As [`parse()`].
+pub fn parse_open(text: &str, format: Format) -> Result<Document<'_>, Vec<Problem>> {
+    read(text, format, true)
+}
+
+fn read(text: &str, format: Format, open: bool) -> Result<Document<'_>, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_DOCUMENT {
         return Err(vec![too_large(text.len())]);
@@ -74,7 +87,7 @@ pub fn parse(text: &str, format: Format) -> Result<Document<'_>, Vec<Problem>> {
         Format::Json => Part::Json(text),
         Format::Yaml => Part::Value(yaml(text, &mut reader.findings)?),
     };
-    let mut document = Document::default();
+    let mut document = Document { open, ..Document::default() };
     if root.is_list() {
         document.root = Root::List;
         reader.tasks(root, "", &mut document);
@@ -155,6 +168,7 @@ impl<'a> Reader<'a> {
         }
         match tasks {
             Some(tasks) => self.tasks(tasks, "tasks", document),
+            None if document.open => {}
             None => self.findings.push(
                 Problem::error("missing-field", "", "the field 'tasks' is missing")
                     .hint("a workflow has 'tasks'; a single task has a 'task_id'"),
@@ -172,7 +186,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let Some(parts) = self.list(part, path) else { return };
-        if parts.is_empty() {
+        if parts.is_empty() && !document.open {
             self.findings.push(
                 Problem::error("empty", path, "the workflow has no tasks")
                     .hint("add at least one task with a 'task_id'"),

@@ -30,6 +30,8 @@ pub struct Document<'a> {
     pub on_failure: Option<OnFailureDoc<'a>>,
     /// What happens to a task added to a run that does not fit.
     pub on_conflict: Option<ConflictWord>,
+    /// Tasks are submitted while it runs; there may be none in the document.
+    pub open: bool,
     /// What could not be read. The compiler reports it with what it finds.
     pub(crate) findings: Findings,
 }

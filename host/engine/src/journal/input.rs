@@ -26,6 +26,12 @@ pub(crate) enum Input {
 }
 
 impl Input {
+    /// Whether it says what came of a task outside of the run.
+    pub(crate) fn is_delivery(&self) -> bool {
+        let (Self::Command(command) | Self::Posted { command, .. }) = self else { return false };
+        matches!(command, Command::Deliver(_))
+    }
+
     /// Whether its loss would break a promise. The others only decide what is
     /// tried next, and may be lost with what came of them: nothing that anybody
     /// has heard of. What is used decides more than that when the run has a

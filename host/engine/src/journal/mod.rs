@@ -32,19 +32,20 @@ pub use post::Request;
 
 use crate::attempt::{AttemptEnd, Left};
 use crate::config::PolicyConfig;
-use crate::control::{Command, nobody};
+use crate::control::{Command, Terms, nobody};
 use crate::decide::Verdict;
+use crate::delivery::{Delivering, Outcome};
 use crate::draft::Drafting;
 use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::notices::Subscription;
 use crate::record::Source;
-use crate::webhook::Outcome;
+use crate::webhook;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDependency, WireEarlier, WireEnd, WireLeftover, WireOutcome,
-    WirePayload, WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
+    Fetch, Unreadable, Wire, WireDelivery, WireDependency, WireEarlier, WireEnd, WireLeftover,
+    WireOutcome, WirePayload, WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
 /// What a run began with: enough to make the same plan again.
@@ -65,6 +66,8 @@ pub(crate) struct Submitted {
     pub(crate) earlier: Option<Arc<Earlier>>,
     /// Who is told of what.
     pub(crate) webhooks: Vec<Subscription>,
+    /// Tasks come while it goes on.
+    pub(crate) open: bool,
 }
 
 /// An entry that cannot be understood.
@@ -166,6 +169,7 @@ pub(crate) fn first_entry(now: i64, submitted: &Submitted) -> Entry {
         answers: submitted.answers.clone(),
         earlier,
         webhooks: submitted.webhooks.clone(),
+        open: submitted.open,
     })));
     page.into_entry(now)
 }
@@ -192,7 +196,7 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
         Input::Submitted => return None,
         Input::Recovered => Wire::Recovered,
         Input::Posted { post, command } => {
-            let command = wire_command(command)?;
+            let command = wire_command(command, blobs)?;
             Wire::Posted { post: *post, command: Box::new(command) }
         }
         Input::Scored(scores) => Wire::Scored(scores.as_deref().map(wire::scores)),
@@ -226,12 +230,12 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
                 Wire::Question { task: task.0, question }
             }
         },
-        Input::Command(command) => wire_command(command)?,
+        Input::Command(command) => wire_command(command, blobs)?,
     })
 }
 
 /// A command; none if it changes nothing.
-fn wire_command(command: &Command) -> Option<Wire> {
+fn wire_command(command: &Command, blobs: &mut Vec<Blob>) -> Option<Wire> {
     Some(match command {
         Command::Answer { task, answer, .. } => {
             Wire::Answer { task: task.clone(), answer: answer.clone() }
@@ -241,9 +245,22 @@ fn wire_command(command: &Command) -> Option<Wire> {
         }
         Command::Cancel { what, .. } => Wire::Cancel { what: what.clone() },
         Command::Pause { paused, .. } => Wire::Pause { paused: *paused },
-        Command::Add { tasks, .. } => Wire::Add { tasks: tasks.clone() },
-        // It changes nothing.
-        Command::Status { .. } => return None,
+        Command::Add { tasks, terms: Terms { whole, on_conflict }, .. } => {
+            Wire::Add { tasks: tasks.clone(), whole: *whole, on_conflict: *on_conflict }
+        }
+        Command::Resolve { task, admit, .. } => Wire::Resolve { task: task.clone(), admit: *admit },
+        Command::Close { .. } => Wire::Close,
+        Command::Deliver(delivery) => Wire::Deliver {
+            task: delivery.task.clone(),
+            outcome: match &delivery.outcome {
+                Outcome::Result(output) => WireDelivery::Result(WirePayload::new(output, blobs)),
+                Outcome::Failure { error, retryable } => {
+                    WireDelivery::Failure { error: error.clone(), retryable: *retryable }
+                }
+            },
+        },
+        // They change nothing.
+        Command::Status { .. } | Command::Progress { .. } | Command::Wait { .. } => return None,
     })
 }
 
@@ -280,21 +297,21 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
     }
 }
 
-fn wire_outcome(outcome: &Outcome) -> WireOutcome {
+fn wire_outcome(outcome: &webhook::Outcome) -> WireOutcome {
     match outcome {
-        Outcome::Delivered => WireOutcome::Delivered,
-        Outcome::Refused(why) => WireOutcome::Refused(why.clone()),
-        Outcome::Unreachable(why) => WireOutcome::Unreachable(why.clone()),
-        Outcome::Gone(why) => WireOutcome::Gone(why.clone()),
+        webhook::Outcome::Delivered => WireOutcome::Delivered,
+        webhook::Outcome::Refused(why) => WireOutcome::Refused(why.clone()),
+        webhook::Outcome::Unreachable(why) => WireOutcome::Unreachable(why.clone()),
+        webhook::Outcome::Gone(why) => WireOutcome::Gone(why.clone()),
     }
 }
 
-fn read_outcome(outcome: WireOutcome) -> Outcome {
+fn read_outcome(outcome: WireOutcome) -> webhook::Outcome {
     match outcome {
-        WireOutcome::Delivered => Outcome::Delivered,
-        WireOutcome::Refused(why) => Outcome::Refused(why),
-        WireOutcome::Unreachable(why) => Outcome::Unreachable(why),
-        WireOutcome::Gone(why) => Outcome::Gone(why),
+        WireOutcome::Delivered => webhook::Outcome::Delivered,
+        WireOutcome::Refused(why) => webhook::Outcome::Refused(why),
+        WireOutcome::Unreachable(why) => webhook::Outcome::Unreachable(why),
+        WireOutcome::Gone(why) => webhook::Outcome::Gone(why),
     }
 }
 
@@ -362,6 +379,7 @@ impl Reading<'_> {
             answers: submitted.answers,
             earlier: submitted.earlier.map(|earlier| self.earlier(earlier)).transpose()?,
             webhooks: submitted.webhooks,
+            open: submitted.open,
         })
     }
 
@@ -454,12 +472,30 @@ impl Reading<'_> {
             }
             Wire::Cancel { what } => Input::Command(Command::Cancel { what, reply: nobody() }),
             Wire::Pause { paused } => Input::Command(Command::Pause { paused, reply: nobody() }),
-            Wire::Add { tasks } => {
+            Wire::Resolve { task, admit } => {
+                Input::Command(Command::Resolve { task, admit, reply: nobody() })
+            }
+            Wire::Close => Input::Command(Command::Close { reply: nobody() }),
+            Wire::Deliver { task, outcome } => {
+                let outcome = match outcome {
+                    WireDelivery::Result(output) => {
+                        Outcome::Result(self.read(seq, output.read(self.fetch))?)
+                    }
+                    WireDelivery::Failure { error, retryable } => {
+                        Outcome::Failure { error, retryable }
+                    }
+                };
+                let reply = nobody();
+                let delivery = Delivering { task, outcome, prepared: true, post: None, reply };
+                Input::Command(Command::Deliver(Box::new(delivery)))
+            }
+            Wire::Add { tasks, whole, on_conflict } => {
                 let drafts = drafting.draft(tasks.clone()).map_err(|problems| {
                     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                     self.broken(seq, format!("an added task is not valid: {}", problems.join("; ")))
                 })?;
-                Input::Command(Command::Add { tasks, drafts, reply: nobody() })
+                let terms = Terms { whole, on_conflict };
+                Input::Command(Command::Add { tasks, drafts, terms, reply: nobody() })
             }
         })
     }

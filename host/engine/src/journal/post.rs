@@ -9,7 +9,10 @@ use consort_store::{Reader, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attempt::payload;
 use crate::control::{Command, Target, nobody};
+use crate::delivery::{Delivering, Outcome};
+use crate::error::TaskError;
 
 /// What can be asked of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,24 @@ pub enum Request {
         task: String,
         /// The answer.
         answer: Value,
+    },
+    /// Complete a task with a result from elsewhere; see
+    /// [`RunControl::process_result`](crate::RunControl::process_result).
+    Complete {
+        /// The task.
+        task: String,
+        /// A string is text.
+        result: Value,
+    },
+    /// Fail the attempt at a task for a reason from elsewhere; see
+    /// [`RunControl::handle_task_failure`](crate::RunControl::handle_task_failure).
+    Fail {
+        /// The task.
+        task: String,
+        /// Why, in one sentence. The error's kind is `delivered`.
+        message: String,
+        /// Whether another attempt makes sense.
+        retryable: bool,
     },
     /// Cancel everything.
     CancelRun,
@@ -51,7 +72,13 @@ impl Request {
 
     fn command(self) -> Command {
         let cancel = |what| Command::Cancel { what, reply: nobody() };
+        let deliver = |task, outcome| Command::Deliver(Delivering::new(task, outcome, nobody()));
         match self {
+            Self::Complete { task, result } => deliver(task, Outcome::Result(payload(&result))),
+            Self::Fail { task, message, retryable } => {
+                let error = Box::new(TaskError::new("delivered", message));
+                deliver(task, Outcome::Failure { error, retryable })
+            }
             Self::Answer { task, answer } => Command::Answer { task, answer, reply: nobody() },
             Self::CancelRun => cancel(Target::Run),
             Self::CancelTask { task } => cancel(Target::Task(task)),

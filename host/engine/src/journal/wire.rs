@@ -12,7 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use consort_core::plan::Known;
+use consort_core::plan::{ConflictRule, Known};
 use consort_core::spec::Format;
 use consort_plugin_host::{Consumed, Dependency, Payload};
 use consort_store::{Blob, Hash};
@@ -96,6 +96,24 @@ pub(super) enum Wire {
     /// Tasks as they were given, in the workflow format.
     Add {
         tasks: Value,
+        /// All of them or none.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
+        /// The workflow's, unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_conflict: Option<ConflictRule>,
+    },
+    /// A task that is held waits no longer.
+    Resolve {
+        task: String,
+        admit: bool,
+    },
+    /// No more tasks come from outside.
+    Close,
+    /// What came of a task outside of the run.
+    Deliver {
+        task: String,
+        outcome: WireDelivery,
     },
     /// All of the entry, which is too large for a body: a list like this one,
     /// stored apart.
@@ -125,6 +143,9 @@ pub(super) struct WireSubmitted {
     pub(super) webhooks: Vec<Subscription>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) earlier: Option<WireEarlier>,
+    /// Tasks come while it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) open: bool,
 }
 
 /// What the run takes over from an earlier one.
@@ -152,6 +173,18 @@ pub(super) enum WireOutcome {
     Refused(String),
     Unreachable(String),
     Gone(String),
+}
+
+/// What came of a task outside of the run.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireDelivery {
+    /// As the task's transformers have left it.
+    Result(WirePayload),
+    Failure {
+        error: Box<TaskError>,
+        retryable: bool,
+    },
 }
 
 /// How an attempt ended.
@@ -455,6 +488,29 @@ mod tests {
         let wire = WirePayload::Stored { form: Form::Text, hash: Blob::new(Bytes::new()).hash() };
         let error = wire.read(&|_| Ok(None)).expect_err("nothing is stored");
         assert!(error.to_string().ends_with("is missing"), "{error}");
+    }
+
+    /// What is written must be read for ever, and what was written before a field
+    /// was there.
+    #[test]
+    fn what_comes_from_outside_is_spelled_like_this() {
+        let read = |text: &str| {
+            let wire: Wire = serde_json::from_str(text).expect("an input");
+            serde_json::to_string(&wire).expect("JSON")
+        };
+        for text in [
+            r#"{"add":{"tasks":{"task_id":"a"}}}"#,
+            r#"{"add":{"tasks":[],"whole":true,"on_conflict":"hold"}}"#,
+            r#"{"resolve":{"task":"a","admit":true}}"#,
+            r#""close""#,
+            r#"{"deliver":{"task":"a","outcome":{"result":{"json":{"n":1}}}}}"#,
+            r#"{"deliver":{"task":"a","outcome":{"result":{"text":"done"}}}}"#,
+            r#"{"posted":{"post":7,"command":"close"}}"#,
+        ] {
+            assert_eq!(read(text), text);
+        }
+        let failure = r#"{"deliver":{"task":"a","outcome":{"failure":{"error":{"kind":"lost","message":"gone"},"retryable":true}}}}"#;
+        assert_eq!(read(failure), failure);
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
 use consort_core::plan::AgentIx;
+use consort_core::problem::Problem;
 use consort_core::scheduler::{
     Addition, ClassIx, ClassLimits, Conflict, Event, Facts, NewTask, TaskRules, Wanted, moment,
 };
 
 use super::Conductor;
-use crate::control::{AddOutcome, AddedTask, Reply};
+use crate::control::{AddOutcome, AddedTask, ControlError, Reply, Terms};
 use crate::draft::{Draft, Proposal};
 use crate::nodes::MAX_GROWTH;
 use crate::report::NotAdded;
@@ -53,7 +54,19 @@ impl Additions {
         }
     }
 
-    fn settle(&mut self, key: u64, outcome: AddOutcome, conflicts: Vec<String>) {
+    /// Whether a task of that id is held.
+    pub(super) fn is_held(&self, id: &str) -> bool {
+        self.key(id).is_some()
+    }
+
+    /// The earliest of that id: others that come in the same step are duplicates,
+    /// and are rejected when it is over.
+    fn key(&self, id: &str) -> Option<u64> {
+        let open = self.open.iter().filter(|(_, open)| &*open.draft.task.id == id);
+        open.map(|(key, _)| *key).min()
+    }
+
+    fn settle(&mut self, key: u64, outcome: AddOutcome, conflicts: Vec<Problem>) {
         for answering in &mut self.replies {
             let place = key.checked_sub(answering.first).map(|place| place as usize);
             if let Some(task) = place.and_then(|place| answering.tasks.get_mut(place)) {
@@ -76,20 +89,20 @@ impl Conductor {
             let drafts = match drafts {
                 Ok(drafts) => drafts,
                 Err(why) => {
-                    self.reject(&name, Some(&by), why);
+                    self.leave_out(&name, Some(&by), why);
                     continue;
                 }
             };
             if self.additions.spawned + drafts.len() > MAX_SPAWNED {
                 let why = format!("agents have added {MAX_SPAWNED} tasks to this run already");
-                self.reject(&name, Some(&by), why);
+                self.leave_out(&name, Some(&by), why);
                 continue;
             }
             self.additions.spawned += drafts.len();
             all.extend(drafts);
         }
         // Together: they may wait for each other.
-        self.add(all, Some(&by), None);
+        self.add(all, Some(&by), Terms::default(), None);
     }
 
     /// Adds tasks, as far as they fit.
@@ -97,6 +110,7 @@ impl Conductor {
         &mut self,
         drafts: Vec<Arc<Draft>>,
         by: Option<&Arc<str>>,
+        terms: Terms,
         reply: Option<Reply<Vec<AddedTask>>>,
     ) {
         let first = self.additions.next_key;
@@ -111,33 +125,67 @@ impl Conductor {
             self.additions.replies.push(Answering { first, tasks: tasks.collect(), to });
         }
         let mut tasks = Vec::with_capacity(drafts.len());
+        let mut fitting = Vec::with_capacity(drafts.len());
+        let mut unfit = None;
+        let mut classes = Vec::new();
         for (key, draft) in (first..).zip(drafts) {
-            match self.new_task(key, &draft, tasks.len()) {
+            match self.new_task(key, &draft, tasks.len(), &mut classes) {
                 Ok(task) => {
-                    self.additions.open.insert(key, Open { draft, by: by.cloned() });
                     tasks.push(task);
+                    fitting.push((key, draft));
                 }
                 Err(why) => {
-                    self.additions.settle(key, AddOutcome::Rejected, vec![why.clone()]);
-                    self.reject(&draft.task.id, by, why);
+                    unfit.get_or_insert_with(|| draft.task.id.clone());
+                    self.reject(key, &draft.task.id, by, vec![*why]);
                 }
             }
         }
+        if let Some(unfit) = unfit.filter(|_| terms.whole) {
+            for (key, draft) in fitting {
+                let id = &draft.task.id;
+                let why = problem(id, &Conflict::Companion(unfit.clone()));
+                self.reject(key, id, by, vec![why]);
+            }
+            return;
+        }
+        let open = |draft| Open { draft, by: by.cloned() };
+        self.additions.open.extend(fitting.into_iter().map(|(key, draft)| (key, open(draft))));
         if !tasks.is_empty() {
-            self.events.push(Event::Add(Box::new(Addition { tasks })));
+            let Terms { whole, on_conflict } = terms;
+            self.classes.extend(&classes);
+            let addition = Addition { tasks, whole, on_conflict, classes };
+            self.events.push(Event::Add(Box::new(addition)));
         }
     }
 
-    /// A draft in the scheduler's terms; `before` tasks are on their way with it.
-    fn new_task(&mut self, key: u64, draft: &Draft, before: usize) -> Result<NewTask, String> {
+    /// Lets a task that is held wait no longer.
+    pub(super) fn resolve(&mut self, id: &str, admit: bool) -> Result<(), ControlError> {
+        let Some(key) = self.additions.key(id) else {
+            let held = self.additions.open.values().map(|open| &*open.draft.task.id);
+            return Err(ControlError::unknown(id, held));
+        };
+        self.events.push(Event::Resolve { key, admit });
+        Ok(())
+    }
+
+    /// A draft in the scheduler's terms; `before` tasks are on their way with it,
+    /// and these classes.
+    fn new_task(
+        &mut self,
+        key: u64,
+        draft: &Draft,
+        before: usize,
+        classes: &mut Vec<ClassLimits>,
+    ) -> Result<NewTask, Box<Problem>> {
         let stage = self.stage.clone();
         let plan = &stage.plan;
         let task = &draft.task;
         if self.nodes.find(&task.id, plan).is_some() || self.nodes.is_item_id(&task.id, plan) {
-            return Err(conflict(&Conflict::Duplicate(task.id.clone())));
+            return Err(problem(&task.id, &Conflict::Duplicate(task.id.clone())).into());
         }
         if self.nodes.room() <= before {
-            return Err(format!("the run has grown by {MAX_GROWTH} tasks already"));
+            let message = format!("the run has grown by {MAX_GROWTH} tasks already");
+            return Err(Problem::error("too-many", &*task.id, message).into());
         }
         let settings = &task.settings;
         let now = self.now;
@@ -152,7 +200,7 @@ impl Conductor {
         };
         let mut unknown = None;
         let mut rules = TaskRules::new(task, &plan.agents, facts, |wanted| {
-            let class = self.class(wanted);
+            let class = self.class(wanted, classes);
             if class.is_none() && wanted.batching.is_none() {
                 unknown = Some((AgentIx(wanted.agent), wanted.slots));
                 return Some(ClassIx(wanted.agent));
@@ -161,7 +209,10 @@ impl Conductor {
         });
         if let Some((agent, slots)) = unknown {
             let agent = &plan.agent(agent).name;
-            return Err(format!("no task of the workflow takes {slots} slots of agent '{agent}'"));
+            let message = format!("no task of the workflow takes {slots} slots of agent '{agent}'");
+            return Err(Problem::error("resources", format!("{}.resources", task.id), message)
+                .hint("give it as many slots as a task of the workflow takes")
+                .into());
         }
         if let Some(earlier) = &self.earlier {
             earlier.mark(task, &mut rules);
@@ -174,8 +225,17 @@ impl Conductor {
         Ok(NewTask { rules, depends_on, key, name: task.id.clone() })
     }
 
-    fn class(&self, wanted: ClassLimits) -> Option<ClassIx> {
-        let place = self.classes.iter().position(|class| *class == wanted);
+    /// The class of those limits. An open run comes to have what it lacks; any
+    /// other keeps to those of its plan, as it always has.
+    fn class(&self, wanted: ClassLimits, new: &mut Vec<ClassLimits>) -> Option<ClassIx> {
+        let open = self.plan().open;
+        let slots = if open { wanted.slots.min(self.scheduler.slots()) } else { wanted.slots };
+        let wanted = ClassLimits { slots, ..wanted };
+        let place = self.classes.iter().chain(&*new).position(|class| *class == wanted);
+        if place.is_none() && open {
+            new.push(wanted);
+            return Some(ClassIx((self.classes.len() + new.len() - 1) as u32));
+        }
         place.map(|place| ClassIx(place as u32))
     }
 
@@ -184,32 +244,40 @@ impl Conductor {
         let id = draft.task.id.clone();
         self.nodes.add(task, without_missing(draft, without));
         self.records.resize_with(task.index() + 1, Default::default);
-        self.stage.tell(&RunEvent::Added { task: &id, by: by.as_ref() });
-        let conflicts = without.iter().map(conflict).collect();
+        let conflicts = without.iter().map(|conflict| problem(&id, conflict)).collect();
+        self.stage.tell(&RunEvent::Added { task: id, by });
         self.additions.settle(key, AddOutcome::Added, conflicts);
     }
 
     pub(super) fn not_added(&mut self, key: u64, held: bool, conflicts: &[Conflict]) {
-        let why: Vec<String> = match conflicts {
-            [] => vec!["the run was over".to_owned()],
-            conflicts => conflicts.iter().map(conflict).collect(),
+        let Some(Open { draft, by }) = self.additions.open.get(&key) else { return };
+        let (id, by) = (draft.task.id.clone(), by.clone());
+        let why: Vec<Problem> = match conflicts {
+            [] => vec![Problem::error("over", &*id, "the run was over")],
+            conflicts => conflicts.iter().map(|conflict| problem(&id, conflict)).collect(),
         };
-        let said = why.join("; ");
         if held {
-            let Some(Open { draft, by }) = self.additions.open.get(&key) else { return };
-            let (task, by) = (&draft.task.id, by.as_ref());
-            self.stage.tell(&RunEvent::NotAdded { task, by, held, why: &said });
+            let said = in_words(&why);
+            self.stage.tell(&RunEvent::NotAdded { task: id, by, held, why: said });
             self.additions.settle(key, AddOutcome::Held, why);
         } else {
-            let Some(Open { draft, by }) = self.additions.open.remove(&key) else { return };
-            self.additions.settle(key, AddOutcome::Rejected, why);
-            self.reject(&draft.task.id, by.as_ref(), said);
+            self.additions.open.remove(&key);
+            self.reject(key, &id, by.as_ref(), why);
         }
     }
 
-    pub(super) fn reject(&mut self, task: &Arc<str>, by: Option<&Arc<str>>, reason: String) {
-        self.stage.tell(&RunEvent::NotAdded { task, by, held: false, why: &reason });
-        self.additions.not_added.push(NotAdded { task_id: task.clone(), by: by.cloned(), reason });
+    fn reject(&mut self, key: u64, id: &Arc<str>, by: Option<&Arc<str>>, why: Vec<Problem>) {
+        let said = in_words(&why);
+        self.additions.settle(key, AddOutcome::Rejected, why);
+        self.leave_out(id, by, said);
+    }
+
+    pub(super) fn leave_out(&mut self, id: &Arc<str>, by: Option<&Arc<str>>, reason: String) {
+        let (task, by) = (id.clone(), by.cloned());
+        self.tell_those_who_wait_in_vain(id, &reason);
+        let (not, why) = (by.clone(), reason.clone());
+        self.stage.tell(&RunEvent::NotAdded { task: task.clone(), by: not, held: false, why });
+        self.additions.not_added.push(NotAdded { task_id: task, by, reason });
     }
 }
 
@@ -232,10 +300,32 @@ fn without_missing(draft: Arc<Draft>, without: &[Conflict]) -> Arc<Draft> {
     Arc::new(Draft { task, waits_for: waits_for.into() })
 }
 
-fn conflict(conflict: &Conflict) -> String {
+/// Why a task does not fit, as the compiler would say it.
+fn problem(id: &str, conflict: &Conflict) -> Problem {
+    let depends_on = format!("{id}.depends_on");
     match conflict {
-        Conflict::Missing(name) => format!("it depends on '{name}', which is not in the run"),
-        Conflict::Cycle(path) => format!("it would wait for itself: {}", path.join(" -> ")),
-        Conflict::Duplicate(name) => format!("there is a task '{name}' in the run already"),
+        Conflict::Missing(name) => {
+            let message = format!("it depends on '{name}', which is not in the run");
+            let problem = Problem::error("missing-dependency", depends_on, message);
+            Problem { word: Some(name.to_string()), ..problem }
+        }
+        Conflict::Cycle(path) => {
+            let message = format!("it would wait for itself: {}", path.join(" -> "));
+            let cycle = path.iter().map(ToString::to_string).collect();
+            Problem { cycle, ..Problem::error("cycle", depends_on, message) }
+        }
+        Conflict::Duplicate(name) => {
+            let message = format!("there is a task '{name}' in the run already");
+            Problem::error("duplicate-id", format!("{id}.task_id"), message)
+        }
+        Conflict::Companion(name) => {
+            let message = format!("it was to be added together with '{name}', which does not fit");
+            Problem::error("not-alone", id, message)
+        }
     }
+}
+
+fn in_words(problems: &[Problem]) -> String {
+    let all: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    all.join("; ")
 }

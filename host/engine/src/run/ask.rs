@@ -72,9 +72,10 @@ impl Conductor {
     }
 
     /// Tells whoever watches what a person is asked.
-    pub(super) fn announce(&self, task: TaskIx, question: &Question) {
+    pub(super) fn announce(&self, task: TaskIx, question: &Arc<Question>) {
         let until = self.own_end(task, self.now);
-        self.stage.tell(&RunEvent::Asked { task: &self.id(task), question, until });
+        let question = question.clone();
+        self.stage.tell(&RunEvent::Asked { task: self.id(task), question, until });
     }
 
     /// The questions of agents, which nobody asks again for.
@@ -146,7 +147,7 @@ impl Conductor {
         } else {
             record.error = Some(Box::new(refused(answer)));
         }
-        self.stage.tell(&RunEvent::Answered { task: &self.id(task), accepted });
+        self.stage.tell(&RunEvent::Answered { task: self.id(task), accepted });
         self.events.push(Event::Answered { task, accepted });
     }
 }

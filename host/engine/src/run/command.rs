@@ -15,8 +15,17 @@ impl Conductor {
         match command {
             Command::Status { task, reply } => {
                 // An answer that nobody waits for any more is no loss.
-                let _ = reply.send(self.find(&task).map(|task| self.status(task)));
+                let status = match self.find(&task) {
+                    Ok(task) => Ok(self.status(task)),
+                    Err(_) if self.additions.is_held(&task) => Ok(TaskStatus::held(&task)),
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(status);
             }
+            Command::Progress { reply } => drop(reply.send(Ok(self.progress()))),
+            Command::Wait { task, reply } => self.wait_for(task, reply),
+            Command::Deliver(delivery) if delivery.prepared => self.take_delivery(*delivery),
+            Command::Deliver(delivery) => self.prepare_delivery(*delivery, None),
             command => self.inputs.push(Input::Command(command)),
         }
     }
@@ -37,9 +46,19 @@ impl Conductor {
                 self.pause(paused);
                 let _ = reply.send(Ok(()));
             }
-            Command::Add { drafts, reply, .. } => self.add(drafts, None, Some(reply)),
-            // It is heard at once.
-            Command::Status { .. } => {}
+            Command::Add { drafts, terms, reply, .. } => {
+                self.add(drafts, None, terms, Some(reply));
+            }
+            Command::Resolve { task, admit, reply } => {
+                let _ = reply.send(self.resolve(&task, admit));
+            }
+            Command::Close { reply } => {
+                self.close();
+                let _ = reply.send(Ok(()));
+            }
+            Command::Deliver(delivery) => self.deliver(*delivery),
+            // They are heard at once.
+            Command::Status { .. } | Command::Progress { .. } | Command::Wait { .. } => {}
         }
     }
 
@@ -75,6 +94,13 @@ impl Conductor {
         };
         self.events.push(event);
         self.stage.tell(&seen);
+    }
+
+    fn close(&mut self) {
+        if self.scheduler.is_open() {
+            self.events.push(Event::Close);
+            self.stage.tell(&RunEvent::Closed);
+        }
     }
 
     pub(crate) fn status(&self, task: TaskIx) -> TaskStatus {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use consort_core::plan::{Plan, compile};
 use consort_core::problem::Problem;
 use consort_core::scheduler::Status;
-use consort_core::spec::{Format, parse};
+use consort_core::spec::{Format, parse, parse_open};
 use consort_store::{NewRun, Reader, RunEnd, RunRow, RunStatus, Store, StoreError};
 use serde_json::{Map, Value, json};
 
@@ -32,7 +32,8 @@ pub struct Origin {
     pub name: String,
 }
 
-/// A run stopped where it was, because it could not be recorded any further.
+/// A run stopped where it was, because it could not be recorded any further, or
+/// was suspended.
 /// Nothing that was recorded is lost.
 #[derive(Debug, thiserror::Error)]
 #[error("run {run_id} was interrupted: {failure}")]
@@ -46,6 +47,16 @@ impl Interrupted {
     pub(super) fn new(run_id: Arc<str>, failure: Failure) -> Self {
         Self { run_id, failure }
     }
+
+    /// The host lost the run.
+    pub(crate) fn lost(run_id: Arc<str>) -> Self {
+        Self { run_id, failure: Failure::Lost }
+    }
+
+    /// Whether it was left as it is because that was asked for.
+    pub fn is_suspended(&self) -> bool {
+        matches!(self.failure, Failure::Left)
+    }
 }
 
 /// Why a run could not go on.
@@ -55,6 +66,10 @@ pub(super) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("it was suspended")]
+    Left,
+    #[error("the host lost it; this is a bug in the host")]
+    Lost,
 }
 
 /// A run that cannot be brought back.
@@ -188,6 +203,7 @@ impl Run {
             answers: self.answers.clone(),
             earlier: earlier.clone(),
             webhooks: self.subscriptions(),
+            open: self.plan.open,
         };
         let submitted_at = crate::now();
         let new = NewRun {
@@ -214,7 +230,9 @@ impl Run {
 impl Engine {
     /// Brings a run back that was recorded and has not ended: its plan is made
     /// again, its plugins are loaded, and [`Run::execute`] goes on where it was.
-    /// `id` may be the unique beginning or end of the run's id.
+    /// `id` may be the unique beginning or end of the run's id. A run that was
+    /// open is closed: it comes to its end with the tasks it has.
+    /// [`Coordinator::resume`](crate::Coordinator::resume) keeps it open.
     ///
     /// # Errors
     ///
@@ -235,10 +253,9 @@ impl Engine {
         let plan = plan(&row, &submitted)?.map_err(invalid)?;
         let (cast, prioritizer) =
             Cast::gather(self, &plan, &submitted.policy).await.map_err(invalid)?;
-        let default_agent = submitted.known.default_agent.as_deref();
         let policy = submitted.policy.clone();
-        let mut run =
-            Run::new(self.clone(), plan, cast, prioritizer, policy, submitted.slots, default_agent);
+        let (slots, known) = (submitted.slots, &submitted.known);
+        let mut run = Run::new(self.clone(), plan, cast, prioritizer, policy, slots, known);
         run.id = row.id.as_str().into();
         let what = What::Old(Box::new((Past { reader, row }, submitted)));
         run.durable = Some(Durable { store: store.clone(), what });
@@ -274,6 +291,7 @@ pub(crate) fn plan(
     row: &RunRow,
     submitted: &Submitted,
 ) -> Result<Result<Plan, Vec<Problem>>, JournalError> {
+    let parse = if submitted.open { parse_open } else { parse };
     let plan = parse(&submitted.document, submitted.format)
         .and_then(|document| compile(document, &submitted.known, row.submitted_at));
     match &plan {
@@ -297,7 +315,7 @@ impl Conductor {
         self.replay(&past.reader, &past.row, &mut |_| {})?;
         self.stage.quiet.store(false, Ordering::Relaxed);
         self.stage.tell(&RunEvent::RunResumed {
-            run_id: &self.stage.run_id,
+            run_id: self.stage.run_id.clone(),
             tasks: self.records.len(),
             finished: self.records.iter().filter(|record| record.status.is_some()).count(),
         });

@@ -20,6 +20,8 @@ impl Conductor {
             Stop::RunFailed => TaskError::new("cancelled", "the run failed before it was done"),
             Stop::RunDeadline => self.run_deadline_error(),
             Stop::Budget => self.budget_error(),
+            // The task comes to what was delivered, and nobody asks.
+            Stop::Delivered(_) => TaskError::new("cancelled", "its task was done elsewhere"),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::watch::RunEvent;
 impl Conductor {
     pub(super) fn finish(&mut self, task: TaskIx, status: Status, reason: Reason) {
         let now = self.now;
+        self.take_delivered(task);
         let earlier = self.records[task.index()].error.take();
         let live = self.records[task.index()].live.take();
         let agents = live.map(|live| live.earlier).unwrap_or_default();
@@ -34,9 +35,9 @@ impl Conductor {
         record.status = Some(status);
         record.finished = NonZeroI64::new(now);
         self.stage.tell(&RunEvent::TaskFinished {
-            task: &self.nodes.id(task, &self.stage.plan),
+            task: self.nodes.id(task, &self.stage.plan),
             status,
-            error: record.error.as_deref(),
+            error: record.error.clone(),
             cached: record.source == Source::Cache,
             reused: record.source == Source::Earlier,
             elapsed: Duration::from_millis(record.elapsed(now)),
@@ -44,6 +45,7 @@ impl Conductor {
         if status == Status::Failed {
             self.note(Topic::TaskFailed, Some(task), |_| None);
         }
+        self.tell_those_who_wait(task, status);
         if let Some(parent) = parent {
             self.nodes.finish_item(parent);
         }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use super::{Conductor, Run, seed};
+use crate::delivery::Consequence;
 use crate::error::MOST_CAUSES;
 use crate::journal::Input;
 use crate::message::Message;
@@ -77,14 +78,15 @@ impl Conductor {
     /// An attempt failed, and another follows at that time, by one of the task's
     /// agents.
     pub(super) fn retrying(&mut self, task: TaskIx, at: i64, agent: u32) {
+        self.take_delivered(task);
         let agent = self.agent_of(task, agent);
+        let name = self.agent_name(agent).clone();
         let record = &self.records[task.index()];
-        let error = record.error.as_deref();
         let wait = (at - self.now).max(0) as u64;
         self.stage.tell(&RunEvent::Retrying {
-            task: &self.id(task),
-            error,
-            agent: self.agent_name(agent),
+            task: self.id(task),
+            error: record.error.clone(),
+            agent: name.clone(),
             wait: Duration::from_millis(wait),
         });
         let falls_back = record.agent.is_some_and(|last| last != agent);
@@ -98,6 +100,7 @@ impl Conductor {
         if falls_back {
             self.remember_agent(task);
         }
+        self.waiting.settle(task, Consequence::Retrying { agent: name, at });
     }
 
     /// Why the agent failed that another takes over from.
@@ -157,12 +160,12 @@ impl Conductor {
         self.outbox.deliveries.spawn(async move {
             let again = |tries: u32, why: &str, wait: Duration| {
                 stage.tell(&RunEvent::NotNotified {
-                    webhook: &to.name,
-                    id: &letter.id,
+                    webhook: to.name.clone(),
+                    id: letter.id.clone(),
                     about,
-                    task: task.as_ref(),
+                    task: task.clone(),
                     tries,
-                    why,
+                    why: why.to_owned(),
                     wait: Some(wait),
                     others: 0,
                 });
@@ -181,14 +184,13 @@ impl Conductor {
         outcome: &Outcome,
     ) {
         let Some(settled) = self.notices.settle(webhook, number, outcome) else { return };
-        let Settled { webhook, topic: about, task, others } = &settled;
-        let (about, others) = (*about, *others);
-        let (id, task) = (&*self.notification_id(number), task.map(|task| self.id(task)));
-        let task = task.as_ref();
+        let Settled { webhook, topic: about, task, others } = settled;
+        let (id, task) = (self.notification_id(number), task.map(|task| self.id(task)));
         self.stage.tell(&match outcome {
             Outcome::Delivered => RunEvent::Notified { webhook, id, about, task, tries },
             Outcome::Refused(why) | Outcome::Unreachable(why) | Outcome::Gone(why) => {
-                RunEvent::NotNotified { webhook, id, about, task, tries, why, wait: None, others }
+                let (why, wait) = (why.clone(), None);
+                RunEvent::NotNotified { webhook, id, about, task, tries, why, wait, others }
             }
         });
     }

@@ -7,6 +7,7 @@ use consort_core::graph::TaskIx;
 use serde_json::Value;
 
 use super::Conductor;
+use crate::control::Terms;
 use crate::decide::Verdict;
 use crate::draft::Drafting;
 use crate::earlier::Earlier;
@@ -31,10 +32,10 @@ impl Conductor {
             return;
         };
         match self.stage.drafting.draft(Value::Array(earlier.added.clone())) {
-            Ok(drafts) => self.add(drafts, None, None),
+            Ok(drafts) => self.add(drafts, None, Terms::default(), None),
             Err(problems) => {
                 for problem in problems {
-                    self.reject(&"?".into(), None, problem.to_string());
+                    self.leave_out(&"?".into(), None, problem.to_string());
                 }
             }
         }

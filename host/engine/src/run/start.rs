@@ -192,8 +192,8 @@ impl Conductor {
         live.left.checkpoint.clone_from(&left.checkpoint);
         live.left.answer.clone_from(&left.answer);
         self.stage.tell(&RunEvent::TaskStarted {
-            task: &self.id(task),
-            agent: self.agent_name(agent),
+            task: self.id(task),
+            agent: self.agent_name(agent).clone(),
             attempt,
             resumed: resume,
         });
@@ -244,10 +244,10 @@ impl Conductor {
                 if !self.live {
                     self.count_log(&line);
                     self.stage.tell(&RunEvent::Log {
-                        task: line.task.as_ref(),
-                        plugin: &line.plugin,
+                        task: line.task.clone(),
+                        plugin: line.plugin.clone(),
                         level: line.level,
-                        message: &line.message,
+                        message: line.message.clone(),
                     });
                 }
             }
@@ -262,6 +262,9 @@ impl Conductor {
         let live = self.records[task.index()].live();
         live.stop = None;
         let why = live.stopped.take();
+        if live.delivered.is_some() {
+            return self.overtaken(task, end);
+        }
         let stop_error =
             |conductor: &Self| why.map(|why| Box::new(conductor.stop_error(task, why)));
         let end = match end {
@@ -335,6 +338,6 @@ impl Conductor {
         self.nodes.add_items(task, first, items);
         self.records.resize_with(first.index() + items as usize, Default::default);
         self.records[task.index()].start(self.now);
-        self.stage.tell(&RunEvent::FannedOut { task: &self.id(task), items });
+        self.stage.tell(&RunEvent::FannedOut { task: self.id(task), items });
     }
 }

@@ -37,7 +37,7 @@ impl Model {
             }
             Action::Added { key, task, without } => self.added(*key, task.index(), without),
             Action::Held { key, conflicts } => {
-                ensure!(self.on_conflict == ConflictRule::Hold, "nothing is to be held");
+                ensure!(self.rules[key] == ConflictRule::Hold, "nothing is to be held");
                 ensure!(!conflicts.is_empty(), "held for nothing");
                 let Some(task) = self.unanswered.remove(key) else {
                     return Err("nobody wanted it added".into());
@@ -102,6 +102,11 @@ impl Model {
             }
             Stop::RunDeadline => self.halted(Halt::Deadline),
             Stop::Budget => self.halted(Halt::Budget),
+            Stop::Delivered(delivery) => {
+                let delivered = self.step.delivered == Some((task, delivery));
+                ensure!(delivered, "nothing was delivered");
+                Ok(())
+            }
         }
     }
 
@@ -133,6 +138,10 @@ impl Model {
 
     fn cancel_remote(&mut self, task: usize, why: Stop) -> Checked {
         match self.tasks[task].stage {
+            Stage::Delivered(_) if self.tasks[task].resume => {
+                self.tasks[task].resume = false;
+                self.check_stop(task, why)
+            }
             Stage::Ended(End::Pending { .. } | End::Asked)
                 if self.tasks[task].aborted.is_some() =>
             {
@@ -153,6 +162,18 @@ impl Model {
     /// another by the same agent.
     fn failure(&self, task: usize) -> Result<(Option<Timeout>, Retry), String> {
         let task_state = &self.tasks[task];
+        let delivered = match (task_state.stage, task_state.aborted) {
+            (Stage::Delivered(delivery), _) if !task_state.resume => Some(delivery),
+            (Stage::Ended(_), Some(Stop::Delivered(delivery))) => Some(delivery),
+            _ => None,
+        };
+        match delivered {
+            Some(Delivery::Failure { retry }) => {
+                return Ok((None, if retry { Retry::Yes } else { Retry::Never }));
+            }
+            Some(Delivery::Result) => return Err("it was done elsewhere".into()),
+            None => {}
+        }
         let timeout = match task_state.aborted {
             Some(Stop::Timeout(timeout)) => Some(timeout),
             _ => None,
@@ -230,7 +251,9 @@ impl Model {
         ensure!(!self.names.contains_key(&new.name), "its name is taken");
         let mut wanted = new.depends_on.clone();
         for conflict in without {
-            ensure!(self.on_conflict == ConflictRule::Admit, "an edge was left out");
+            let admit = self.rules[&key] == ConflictRule::Admit
+                || self.step.resolved.get(&key) == Some(&true);
+            ensure!(admit, "an edge was left out");
             let name = match conflict {
                 Conflict::Missing(name) => {
                     ensure!(!self.names.contains_key(name), "{name} is not missing");
@@ -241,6 +264,7 @@ impl Model {
                     path.first().ok_or("a cycle of nothing")?
                 }
                 Conflict::Duplicate(_) => return Err("a duplicate was added".into()),
+                Conflict::Companion(_) => return Err("it was not to be added alone".into()),
             };
             wanted.retain(|wanted| *wanted != Wanted::Name(name.clone()));
         }
@@ -253,17 +277,23 @@ impl Model {
         let new = self.unanswered.remove(&key).or_else(|| self.held.remove(&key));
         let Some(new) = new else { return Err("nobody wanted it added".into()) };
         ensure!(!conflicts.is_empty(), "rejected for nothing");
+        let rule = self.rules[&key];
+        self.step.rejected.insert(key);
         for conflict in conflicts {
             match conflict {
                 Conflict::Missing(name) => {
-                    ensure!(self.on_conflict != ConflictRule::Admit, "it was to be admitted");
+                    ensure!(rule != ConflictRule::Admit, "it was to be admitted");
                     let wanted = Wanted::Name(name.clone());
                     ensure!(new.depends_on.contains(&wanted), "it does not wait for {name}");
                     ensure!(!self.names.contains_key(name), "{name} is not missing");
                 }
                 Conflict::Cycle(path) => {
-                    ensure!(self.on_conflict != ConflictRule::Admit, "it was to be admitted");
+                    ensure!(rule != ConflictRule::Admit, "it was to be admitted");
                     ensure!(path.first() == path.last() && path.len() > 1, "{path:?}");
+                }
+                Conflict::Companion(_) => {
+                    let whole = self.step.whole.iter().any(|batch| batch.contains(&key));
+                    ensure!(whole && conflicts.len() == 1, "it might have been added alone");
                 }
                 Conflict::Duplicate(name) => {
                     let all = self.held.values().chain(self.unanswered.values());
@@ -307,7 +337,11 @@ impl Model {
             Reason::Timeout(limit) => self.check_timeout(task, limit)?,
             Reason::Condition => ensure!(stage == Stage::Decided(Decision::Skip), "{stage:?}"),
             Reason::Undecidable => ensure!(stage == Stage::Decided(Decision::Fail), "{stage:?}"),
-            Reason::Refused => ensure!(stage == Stage::Answered(false), "{stage:?}"),
+            Reason::Refused => {
+                let failed = matches!(stage, Stage::Delivered(Delivery::Failure { .. }));
+                let person = self.tasks[task].facts.by == By::Person;
+                ensure!(stage == Stage::Answered(false) || (failed && person), "{stage:?}");
+            }
             Reason::Items(item) => {
                 ensure!(self.tasks[item.index()].owner == Some(task), "it is not its item");
                 let result = self.tasks[item.index()].over().map(|(status, _)| status);
@@ -347,7 +381,7 @@ impl Model {
     }
 
     /// A class that nobody waits in any more is no longer passed over.
-    fn leave_line(&mut self, task: usize) {
+    pub(super) fn leave_line(&mut self, task: usize) {
         let state = &mut self.tasks[task];
         if let (Stage::Ready, Some(_)) = (state.stage, state.rank.take())
             && let Some(class) = state.class()
@@ -360,7 +394,13 @@ impl Model {
     fn check_done(&self, task: usize) -> Checked {
         let state = &self.tasks[task];
         ensure!(!state.expired, "it was out of time for good");
+        let failed = matches!(state.aborted, Some(Stop::Delivered(Delivery::Failure { .. })));
         match (state.stage, &state.facts.by) {
+            (Stage::Ended(_), _) if state.aborted == Some(Stop::Delivered(Delivery::Result)) => {}
+            (Stage::Ended(_), _) if failed => return Err("it has failed elsewhere".into()),
+            (Stage::Delivered(Delivery::Result), _) => {
+                ensure!(!state.resume, "its agent goes on");
+            }
             (Stage::Ended(End::Succeeded), _) => {}
             (Stage::Answered(true), _) => ensure!(!state.resume, "its agent has the answer"),
             (Stage::Decided(Decision::Run), By::Nobody) | (Stage::Decided(Decision::Done), _) => {}

@@ -20,7 +20,8 @@ impl Model {
         self.check_stops()?;
         self.check_scoring()?;
         self.dispatch()?;
-        let over = self.tasks.iter().all(|task| task.over().is_some());
+        let stopped = !self.causes.is_empty();
+        let over = self.tasks.iter().all(|task| task.over().is_some()) && (!self.open || stopped);
         ensure!(over == self.ended, "the run ends with its last task, and only then");
         Ok(())
     }
@@ -46,7 +47,8 @@ impl Model {
             let idle = state.facts.timeouts.idle.map(|idle| state.alive_at + idle as i64);
             let idle = state.stage == Stage::Running && idle.is_some_and(|at| at <= self.now);
             ensure!(stopped || !(late(Timeout::Attempt) || idle), "#{task} is out of time");
-            if state.over().is_none() && self.halt.is_none() && !state.cancelled {
+            let done = matches!(state.aborted, Some(Stop::Delivered(_)));
+            if state.over().is_none() && self.halt.is_none() && !state.cancelled && !done {
                 self.tasks[task].expired |= expired;
             }
         }
@@ -112,7 +114,7 @@ impl Model {
                 state.due_at = self.now + poll_after.max(100) as i64;
             }
             Stage::Ended(End::Asked) if state.aborted.is_none() => self.park_for_person(task),
-            Stage::Decided(_) | Stage::Ended(_) | Stage::Answered(_) => {
+            Stage::Decided(_) | Stage::Ended(_) | Stage::Answered(_) | Stage::Delivered(_) => {
                 return Err(format!("nothing came of {:?}", state.stage));
             }
             Stage::Items => {
@@ -153,6 +155,15 @@ impl Model {
 
     fn check_additions(&self) -> Checked {
         ensure!(self.unanswered.is_empty(), "no answer to {:?}", self.unanswered.keys());
+        for key in self.step.resolved.keys() {
+            ensure!(!self.held.contains_key(key), "{key} is still held");
+        }
+        for batch in &self.step.whole {
+            let rejected = batch.intersection(&self.step.rejected).count();
+            // At the end of the run those that are held are rejected.
+            let whole = rejected == 0 || rejected == batch.len() || self.ended;
+            ensure!(whole, "a part of {batch:?} was rejected");
+        }
         for task in &self.tasks {
             for name in &task.facts.names {
                 ensure!(self.names.contains_key(name), "a task waits for {name}, which is missing");
@@ -170,6 +181,11 @@ impl Model {
 
     /// What was to be stopped is over, or was told to stop.
     fn check_stops(&mut self) -> Checked {
+        if let Some((task, delivery)) = self.step.delivered {
+            let state = &self.tasks[task];
+            let told = state.aborted == Some(Stop::Delivered(delivery));
+            ensure!(state.stage != Stage::Running || told, "#{task} is done elsewhere and goes on");
+        }
         // Which cause was first shows when something is stopped for it.
         if let [cause] = self.causes[..] {
             self.halt = Some(cause);

@@ -9,8 +9,14 @@ impl Model {
         match event {
             Event::Submit(_) => {}
             Event::Add(addition) => {
+                let rule = addition.on_conflict.unwrap_or(self.on_conflict);
                 for task in &addition.tasks {
                     self.unanswered.insert(task.key, task.clone());
+                    self.rules.insert(task.key, rule);
+                }
+                if addition.whole {
+                    let keys = addition.tasks.iter().map(|task| task.key);
+                    self.step.whole.push(keys.collect());
                 }
             }
             Event::Scored { scores } => self.scored(scores.as_deref()),
@@ -49,6 +55,11 @@ impl Model {
                 }
             }
             Event::Cancel { scope } => self.cancel(*scope),
+            Event::Delivered { task, delivery } => self.deliver(task.index(), *delivery),
+            Event::Resolve { key, admit } => {
+                self.step.resolved.insert(*key, *admit);
+            }
+            Event::Close => self.open = false,
             Event::Pause => self.paused = true,
             Event::Resume => self.paused = false,
             // It comes alone; see `recovery`.
@@ -67,6 +78,30 @@ impl Model {
             task.resume = true;
             task.started_at = now;
             self.step.asked.insert(number);
+        }
+    }
+
+    /// It comes alone, so the task is where the scheduler has it.
+    fn deliver(&mut self, task: usize, delivery: Delivery) {
+        let state = &self.tasks[task];
+        let attempt_is_late =
+            matches!(state.aborted, Some(Stop::Timeout(Timeout::Attempt | Timeout::Idle)));
+        let counts = match state.stage {
+            Stage::Running => state.aborted.is_none() || attempt_is_late,
+            Stage::Remote | Stage::Person => true,
+            Stage::Ready => state.resume || delivery == Delivery::Result,
+            Stage::Backoff => delivery == Delivery::Result,
+            _ => false,
+        };
+        if !counts {
+            return;
+        }
+        self.step.delivered = Some((task, delivery));
+        if self.tasks[task].stage != Stage::Running {
+            self.leave_line(task);
+            self.tasks[task].stage = Stage::Delivered(delivery);
+        } else if attempt_is_late {
+            self.tasks[task].aborted = Some(Stop::Delivered(delivery));
         }
     }
 

@@ -20,6 +20,7 @@ struct Case {
     deadline: Option<i64>,
     tokens: Option<u64>,
     on_conflict: ConflictRule,
+    open: bool,
     choices: Vec<(u8, u32)>,
 }
 
@@ -75,19 +76,22 @@ fn case() -> impl Strategy<Value = Case> {
         tasks,
         rare(500..4_000),
         rare(1..200),
-        prop::sample::select(rule),
+        (prop::sample::select(rule), any::<bool>()),
         prop::collection::vec((any::<u8>(), any::<u32>()), 0..120),
     )
         .prop_map(
-            |(slots, agents, batching, tasks, deadline, tokens, on_conflict, choices)| Case {
-                slots,
-                agents,
-                batching: Batching { max: batching.0, linger: batching.1 },
-                tasks,
-                deadline: deadline.map(i64::from),
-                tokens: tokens.map(u64::from),
-                on_conflict,
-                choices,
+            |(slots, agents, batching, tasks, deadline, tokens, (on_conflict, open), choices)| {
+                Case {
+                    slots,
+                    agents,
+                    batching: Batching { max: batching.0, linger: batching.1 },
+                    tasks,
+                    deadline: deadline.map(i64::from),
+                    tokens: tokens.map(u64::from),
+                    on_conflict,
+                    open,
+                    choices,
+                }
             },
         )
 }
@@ -125,6 +129,8 @@ struct Run {
     names: BTreeMap<String, TaskIx>,
     scoring: Option<usize>,
     paused: bool,
+    /// Somebody wanted the whole run to stop.
+    cancelled: bool,
     recovering: bool,
     /// Attempts that are gone and begin again, with their batch.
     gone: BTreeMap<TaskIx, u32>,
@@ -161,6 +167,7 @@ impl Run {
             deadline: case.deadline,
             budget: Budget { tokens: case.tokens, cost: None },
             on_conflict: case.on_conflict,
+            open: case.open,
         };
         let mut run = Self {
             scheduler: Scheduler::new(settings),
@@ -187,6 +194,7 @@ impl Run {
             names: BTreeMap::new(),
             scoring: None,
             paused: false,
+            cancelled: false,
             recovering: false,
             gone: BTreeMap::new(),
             ended: false,
@@ -407,6 +415,8 @@ impl Run {
     }
 
     fn end(&mut self, status: Status, reason: RunReason) {
+        let stopped = !matches!(reason, RunReason::Completed);
+        assert!(stopped || self.cancelled || !self.scheduler.is_open(), "it is open");
         assert_eq!(self.finished.len(), self.rules.len(), "all tasks are finished");
         assert!(self.running.is_empty() && self.pending.is_empty() && self.held.is_empty());
         assert_eq!((self.scheduler.slots_in_use(), self.scheduler.ready_count()), (0, 0));
@@ -435,7 +445,7 @@ impl Run {
         let pick = |len: usize| detail as usize / 8 % len.max(1);
         let any = TaskIx(pick(self.rules.len()) as u32);
         let mut events = Vec::new();
-        match kind % 33 {
+        match kind % 38 {
             0..=9 => {
                 let picked = self.running.keys().nth(pick(self.running.len())).copied();
                 let end = match detail % 8 {
@@ -475,13 +485,16 @@ impl Run {
                 let accepted = detail % 8 > 1;
                 events.extend(task.map(|task| Event::Answered { task, accepted }));
             }
-            21 => events.push(Event::Cancel {
-                scope: match detail % 8 {
-                    0 => Scope::Run,
-                    1..=4 => Scope::Task(any),
-                    _ => Scope::Subtree(any),
-                },
-            }),
+            21 => {
+                self.cancelled |= detail % 8 == 0;
+                events.push(Event::Cancel {
+                    scope: match detail % 8 {
+                        0 => Scope::Run,
+                        1..=4 => Scope::Task(any),
+                        _ => Scope::Subtree(any),
+                    },
+                });
+            }
             22 => {
                 self.paused = detail % 2 == 0;
                 events.push(if self.paused { Event::Pause } else { Event::Resume });
@@ -499,6 +512,19 @@ impl Run {
             30 if !self.running.contains_key(&any) => {
                 events.push(Event::Ended { task: any, end: End::Succeeded });
             }
+            33 | 34 => {
+                let delivery = match detail % 3 {
+                    0 => Delivery::Failure { retry: detail % 2 == 0 },
+                    _ => Delivery::Result,
+                };
+                events.push(Event::Delivered { task: any, delivery });
+            }
+            35 => {
+                let key = self.held.iter().nth(pick(self.held.len())).copied();
+                let admit = detail % 2 == 0;
+                events.extend(key.map(|key| Event::Resolve { key, admit }));
+            }
+            36 if detail % 8 == 0 => events.push(Event::Close),
             32 => {
                 self.forget();
                 events.push(Event::Recovered);
@@ -571,7 +597,15 @@ impl Run {
             self.additions.insert(key, new.clone());
             new
         });
-        Event::Add(Box::new(Addition { tasks: tasks.collect() }))
+        let tasks = tasks.collect();
+        let rules = [ConflictRule::Reject, ConflictRule::Hold, ConflictRule::Admit];
+        let on_conflict = rules.get((detail >> 13) as usize % 6).copied();
+        Event::Add(Box::new(Addition {
+            tasks,
+            whole: detail >> 17 & 1 == 1,
+            on_conflict,
+            classes: Vec::new(),
+        }))
     }
 
     /// Lets the run come to its end, as it must, whatever happened.
@@ -580,7 +614,7 @@ impl Run {
             if self.ended {
                 return;
             }
-            let mut events = Vec::new();
+            let mut events = vec![Event::Close];
             if std::mem::take(&mut self.paused) {
                 events.push(Event::Resume);
             }
@@ -594,7 +628,7 @@ impl Run {
             );
             let running: Vec<TaskIx> = self.running.keys().copied().collect();
             events.extend(running.into_iter().map(|task| self.end_of(task, End::Succeeded)));
-            if events.is_empty() {
+            if events.len() == 1 && !self.scheduler.is_open() {
                 let timer = self.scheduler.next_timer().expect("something is due, or it is stuck");
                 self.now = self.now.max(timer);
                 events.push(Event::Timer);

@@ -45,7 +45,7 @@ struct Script {
 impl Script {
     /// Options of the run: `slots=`, `agents=2+1` (limits), `rate=3/1000/2` (of
     /// the first agent: attempts, milliseconds, burst), `batch=3/100` (tasks,
-    /// milliseconds), `deadline=`, `tokens=`, `cost=`, `hold`, `admit`, `ask`.
+    /// milliseconds), `deadline=`, `tokens=`, `cost=`, `hold`, `admit`, `open`, `ask`.
     fn new(text: &str) -> Self {
         let (head, tasks): (Vec<&str>, Vec<&str>) =
             text.lines().partition(|line| line.trim().starts_with("run:"));
@@ -80,6 +80,7 @@ impl Script {
                 "cost" => submission.budget.cost = Some(number(value)),
                 "hold" => submission.on_conflict = ConflictRule::Hold,
                 "admit" => submission.on_conflict = ConflictRule::Admit,
+                "open" => submission.open = true,
                 "ask" => ask = true,
                 _ => panic!("unknown option of the run: {word}"),
             }
@@ -187,6 +188,18 @@ impl Script {
                 self.running.clear();
                 Event::Recovered
             }
+            ["deliver", name] => {
+                Event::Delivered { task: self.find(name), delivery: Delivery::Result }
+            }
+            ["deliver", name, "failure", ref words @ ..] => Event::Delivered {
+                task: self.find(name),
+                delivery: Delivery::Failure { retry: words.is_empty() },
+            },
+            ["resolve", name, word] => {
+                let key = self.keys.iter().rposition(|known| known == name).expect("an addition");
+                Event::Resolve { key: key as u64, admit: word == "admit" }
+            }
+            ["close"] => Event::Close,
             ["pause"] => Event::Pause,
             ["resume"] => Event::Resume,
             ["add", ..] => self.addition(text.trim_start_matches("add")),
@@ -201,8 +214,22 @@ impl Script {
         self.events.push(Event::Ended { task, end });
     }
 
-    /// Tasks joined by `/`. A dependency that the run has is given by number.
+    /// Tasks joined by `/`, after `whole` if it is all of them or none, and what
+    /// happens to those that do not fit. A dependency that the run has is given by
+    /// number.
     fn addition(&mut self, text: &str) -> Event {
+        let (text, whole) = match text.trim().strip_prefix("whole ") {
+            Some(text) => (text, true),
+            None => (text.trim(), false),
+        };
+        let (text, on_conflict) = [
+            ("reject ", ConflictRule::Reject),
+            ("hold ", ConflictRule::Hold),
+            ("admit ", ConflictRule::Admit),
+        ]
+        .into_iter()
+        .find_map(|(word, rule)| Some((text.strip_prefix(word)?, Some(rule))))
+        .unwrap_or((text, None));
         let tasks = text.split('/').map(|text| {
             let line = line(text);
             self.keys.push(line.name.to_owned());
@@ -220,7 +247,7 @@ impl Script {
             }
         });
         let tasks = tasks.collect();
-        Event::Add(Box::new(Addition { tasks }))
+        Event::Add(Box::new(Addition { tasks, whole, on_conflict, ..Addition::default() }))
     }
 
     fn spell(&mut self, action: Action) -> Option<String> {
@@ -424,6 +451,7 @@ fn stop(why: Stop) -> String {
         Stop::RunFailed => "run failed".into(),
         Stop::RunDeadline => "run deadline".into(),
         Stop::Budget => "budget".into(),
+        Stop::Delivered(_) => "delivered".into(),
     }
 }
 
@@ -434,6 +462,7 @@ fn conflicts(before: &str, all: &[Conflict]) -> String {
             Conflict::Missing(name) => format!("missing {name}"),
             Conflict::Cycle(path) => format!("cycle {}", path.join(" -> ")),
             Conflict::Duplicate(name) => format!("duplicate {name}"),
+            Conflict::Companion(name) => format!("with {name}"),
         })
         .collect();
     if words.is_empty() { String::new() } else { format!("{before} {}", words.join(", ")) }
