@@ -1,20 +1,21 @@
 //! The *cast* of a run: every plugin it needs, loaded, with each agent's and
 //! each transformer's configuration checked and ready to be passed on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use consort_core::plan::{Agent, Plan, Task, TransformerUse, Work};
+use consort_core::plan::{Agent, Plan, Task, TransformerUse};
 use consort_core::problem::Problem;
 use consort_plugin_host::egress::{Grants, Placeholder, Rule, SecretGrant};
 use consort_plugin_host::{
-    Adapter, CallContext, LimitSpec, Limits, LoadError, Observer, Plugin, Prioritizer, Transformer,
+    Adapter, CallContext, LimitSpec, Limits, Observer, Plugin, Prioritizer, Transformer,
 };
 use serde_json::Value;
 use url::Url;
 
 use crate::config::{self, PolicyConfig};
 use crate::plugin_config::{check_config, replace_secrets};
+use crate::references::References;
 use crate::setup::{Engine, KnownSecret, Operator};
 
 /// The longest a run waits for its policy, in milliseconds, unless the policy's
@@ -78,33 +79,13 @@ impl Cast {
         let mut wanted: Vec<&str> = vec![&policy.plugin];
         wanted.extend(plan.agents.iter().map(|agent| agent.adapter.as_str()));
         wanted.extend(plan.transformers().map(|used| used.plugin.as_str()));
-        wanted.sort_unstable();
-        wanted.dedup();
-        let loads = wanted.iter().map(|reference| load(engine, reference));
-        let loaded = futures::future::join_all(loads).await;
-        let plugins: HashMap<&str, Result<Plugin, Problem>> =
-            wanted.iter().copied().zip(loaded).collect();
+        let mut plugins = References::load(engine, wanted).await;
         let mut problems = Vec::new();
-        check_urls(plan, &mut problems);
-        check_schemas(plan, &mut problems);
-        // A plugin that does not load is reported once, where it is first used.
-        let mut reported: HashSet<String> = HashSet::new();
-        let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| match plugins
-            .get(reference)?
-        {
-            Ok(plugin) => Some(plugin.clone()),
-            Err(problem) => {
-                if reported.insert(reference.to_owned()) {
-                    problems.push(Problem { path: path.to_owned(), ..problem.clone() });
-                }
-                None
-            }
-        };
         let mut agents = Vec::with_capacity(plan.agents.len());
         for agent in &plan.agents {
             let path = format!("agents.{}", agent.name);
-            let Some(plugin) = find(&agent.adapter, &format!("{path}.adapter"), &mut problems)
-            else {
+            let at = format!("{path}.adapter");
+            let Some(plugin) = plugins.find(&agent.adapter, &at, &mut problems) else {
                 continue;
             };
             agents.extend(CastAgent::new(engine, agent, &plugin, &path, &mut problems));
@@ -115,7 +96,9 @@ impl Cast {
             if transformers.contains_key(&key) {
                 continue;
             }
-            let Some(plugin) = find(&used.plugin, &path, &mut problems) else { continue };
+            let Some(plugin) = plugins.find(&used.plugin, &path, &mut problems) else {
+                continue;
+            };
             check_config(&plugin, &used.config, &format!("{path}.config"), &mut problems);
             match plugin.transformer() {
                 Ok(transformer) => {
@@ -127,7 +110,8 @@ impl Cast {
         }
         let defaults = *engine.plugin_host().defaults();
         let ceiling = *engine.plugin_host().ceiling();
-        let prioritizer = find(&policy.plugin, "policy", &mut problems)
+        let prioritizer = plugins
+            .find(&policy.plugin, "policy", &mut problems)
             .and_then(|plugin| CastPrioritizer::new(engine, plugin, policy, &mut problems));
         match prioritizer {
             Some(prioritizer) if problems.is_empty() => {
@@ -192,22 +176,6 @@ impl Cast {
     }
 }
 
-/// The plugin, or why it cannot be had, as a problem of no place yet.
-async fn load(engine: &Engine, reference: &str) -> Result<Plugin, Problem> {
-    let load = async {
-        let source = engine.catalog().find(reference)?;
-        engine.plugin_host().load(&source).await
-    };
-    load.await.map_err(|error: LoadError| {
-        let code = if error.is_missing() { "missing-plugin" } else { "plugin" };
-        let problem = Problem::error(code, "", error.to_string());
-        match error.hint() {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
-    })
-}
-
 fn key(used: &TransformerUse) -> TransformerKey {
     TransformerKey {
         plugin: used.plugin.clone(),
@@ -231,7 +199,7 @@ fn transformer_uses(plan: &Plan) -> impl Iterator<Item = (&TransformerUse, Strin
 }
 
 impl CastPrioritizer {
-    fn new(
+    pub(crate) fn new(
         engine: &Engine,
         plugin: Plugin,
         policy: &PolicyConfig,
@@ -251,7 +219,7 @@ impl CastPrioritizer {
 }
 
 impl CastAgent {
-    fn new(
+    pub(crate) fn new(
         engine: &Engine,
         agent: &Agent,
         plugin: &Plugin,
@@ -330,26 +298,6 @@ impl CastAgent {
     }
 }
 
-/// Checks the URLs that tasks name themselves.
-fn check_urls(plan: &Plan, problems: &mut Vec<Problem>) {
-    for task in plan.tasks.iter().filter(|task| matches!(task.work, Work::Agents(_))) {
-        if let Some(url) = &task.settings.url {
-            check_url(url, &task.id, problems);
-        }
-    }
-}
-
-/// The schemas of approvals.
-fn check_schemas(plan: &Plan, problems: &mut Vec<Problem>) {
-    for task in &plan.tasks {
-        let Some(schema) = &task.settings.schema else { continue };
-        if let Err(error) = jsonschema::validator_for(schema) {
-            let message = format!("'schema' is not a JSON Schema: {error}");
-            problems.push(Problem::error("bad-schema", &*task.id, message));
-        }
-    }
-}
-
 /// The URL, or what is wrong with it and what to write instead.
 fn parse_url(text: &str) -> Result<Url, (String, &'static str)> {
     match Url::parse(text) {
@@ -366,7 +314,7 @@ fn parse_url(text: &str) -> Result<Url, (String, &'static str)> {
 }
 
 /// The same, where what is wrong is a problem of `path`.
-fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
+pub(crate) fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
     let url = parse_url(text).map_err(|(message, hint)| {
         problems.push(Problem::error("bad-url", format!("{path}.url"), message).hint(hint));
     });
