@@ -15,7 +15,8 @@ use wit_parser::{
     Docs, Interface, PackageId, Resolve, Stability, Type, TypeDef, TypeDefKind, TypeOwner, WorldId,
 };
 
-const WORLDS: [&str; 4] = ["adapter", "batching-adapter", "prioritizer", "transformer"];
+const WORLDS: [&str; 5] =
+    ["adapter", "batching-adapter", "prioritizer", "transformer", "checked-transformer"];
 
 fn wit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")

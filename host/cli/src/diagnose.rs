@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use console::Term;
-use consort_core::problem::Problem;
+use consort_core::problem::{Problem, Severity};
 use consort_core::report::{Style, report};
 use consort_core::source::locate;
 use serde_json::{Value, json};
 
 use crate::document::Document;
 use crate::error::CommandError;
-use crate::terminal::complain;
 
 /// Finds the problems' places and makes an error of them all.
 pub(crate) fn problems(document: &Document, mut problems: Vec<Problem>) -> CommandError {
     locate(&document.text, document.format, &mut problems);
+    problems.sort_by_key(|problem| (problem.severity == Severity::Warning, problem.span));
+    problems.dedup();
     let shown = report(&document.name, &document.text, &problems, style());
     let file: Arc<str> = document.name.as_str().into();
     let problems = problems.into_iter().map(|problem| (file.clone(), problem)).collect();
@@ -44,14 +45,6 @@ pub(crate) fn finding(file: Option<&str>, problem: &Problem) -> Value {
         finding["cycle"] = json!(problem.cycle);
     }
     finding
-}
-
-/// Shows warnings about a file that can be worked with nevertheless, if there
-/// are any.
-pub(crate) fn warn(document: &Document, warnings: Vec<Problem>) {
-    if !warnings.is_empty() {
-        complain(&problems(document, warnings));
-    }
 }
 
 /// As standard error can show it: plain in a file or a pipe, and without colours

@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use consort_core::plan::{Known, Plan, compile};
-use consort_core::problem::Problem;
+use consort_core::plan::{Checked, Compiled, Known, Needs, check, compile_with_needs};
 use consort_core::spec::limits::MAX_DOCUMENT;
 use consort_core::spec::{self, Format};
 
@@ -54,25 +53,35 @@ impl Document {
     ///
     /// It is not UTF-8.
     pub(crate) fn new(name: String, bytes: Vec<u8>) -> Result<Self, CommandError> {
-        let problems = spec::utf8(&bytes).err();
-        let text = String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let format = Format::guess(&name, &text);
-        let document = Self { name, text, format };
-        match problems {
-            None => Ok(document),
-            Some(problems) => Err(diagnose::problems(&document, problems)),
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self::of_text(name, text)),
+            Err(error) => {
+                let problems = spec::utf8(error.as_bytes()).err().unwrap_or_default();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                Err(diagnose::problems(&Self::of_text(name, text), problems))
+            }
         }
     }
 
-    /// The workflow, checked against what a host knows.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
-    pub(crate) fn compile(&self, known: &Known) -> Result<Plan, Vec<Problem>> {
-        let workflow = spec::parse(&self.text, self.format)?;
-        compile(workflow, known, consort_engine::now())
+    fn of_text(name: String, text: String) -> Self {
+        let format = Format::guess(&name, &text);
+        Self { name, text, format }
+    }
+
+    /// The workflow as a plan, checked against what a host knows, and what it needs.
+    pub(crate) fn compile(&self, known: &Known) -> Compiled {
+        match spec::parse(&self.text, self.format) {
+            Ok(workflow) => compile_with_needs(workflow, known, consort_engine::now()),
+            Err(problems) => Compiled { plan: Err(problems), needs: Needs::default() },
+        }
+    }
+
+    /// The same without a plan, for whoever wants to know whether there is one.
+    pub(crate) fn check(&self, known: &Known) -> Checked {
+        match spec::parse(&self.text, self.format) {
+            Ok(workflow) => check(workflow, known, consort_engine::now()),
+            Err(problems) => Checked { tasks: 0, problems, needs: Needs::default() },
+        }
     }
 }
 

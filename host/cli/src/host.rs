@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::Args;
-use consort_core::plan::Plan;
+use consort_core::plan::Compiled;
+use consort_core::problem::{Problem, Severity};
 use consort_core::spec::Format;
 use consort_default_plugins::DEFAULT_PLUGINS;
 use consort_engine::{Engine, EngineError, HostConfig, Operator, Run, Setup};
@@ -143,28 +144,64 @@ impl HostArgs {
     }
 }
 
-/// Loads what a plan needs and checks it. What is wrong with the policy is shown
-/// where the policy was written, everything else in the workflow.
+/// Checks everything about a compiled workflow, shows its warnings with `warn`,
+/// and loads what it needs.
+///
+/// # Errors
+///
+/// Every problem of the workflow, and of what it tells plugins, together.
 pub(crate) async fn prepare(
     engine: &Engine,
-    plan: Plan,
+    compiled: Compiled,
     workflow: &Document,
     policy: &Document,
+    warn: impl FnOnce(&CommandError),
 ) -> Result<Run, CommandError> {
-    let problems = match engine.prepare(plan, engine.policy()).await {
-        Ok(run) => return Ok(run),
-        Err(problems) => problems,
-    };
+    let Compiled { plan, needs } = compiled;
+    let mut problems = engine.check(&needs, engine.policy()).await;
+    problems.extend(match &plan {
+        Ok(plan) => plan.warnings.iter().cloned(),
+        Err(problems) => problems.iter().cloned(),
+    });
+    if let Some(warnings) = verdict(problems, workflow, policy)? {
+        warn(&warnings);
+    }
+    let Ok(plan) = plan else { unreachable!("a workflow without a plan has errors") };
+    let prepared = engine.prepare(plan, engine.policy()).await;
+    prepared.map_err(|problems| split(problems, workflow, policy))
+}
+
+/// The warnings among the problems, if nothing worse is.
+///
+/// # Errors
+///
+/// All of them, if there are errors.
+pub(crate) fn verdict(
+    problems: Vec<Problem>,
+    workflow: &Document,
+    policy: &Document,
+) -> Result<Option<CommandError>, CommandError> {
+    if problems.is_empty() {
+        return Ok(None);
+    }
+    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let error = split(problems, workflow, policy);
+    if wrong { Err(error) } else { Ok(Some(error)) }
+}
+
+/// What is wrong with the policy is shown where the policy was written, everything
+/// else in the workflow.
+fn split(problems: Vec<Problem>, workflow: &Document, policy: &Document) -> CommandError {
     let (of_policy, of_workflow): (Vec<_>, Vec<_>) = problems
         .into_iter()
         .partition(|problem| problem.path == "policy" || problem.path.starts_with("policy.config"));
-    Err(match (of_policy.is_empty(), of_workflow.is_empty()) {
+    match (of_policy.is_empty(), of_workflow.is_empty()) {
         (false, true) => diagnose::problems(policy, of_policy),
         (true, _) => diagnose::problems(workflow, of_workflow),
         (false, false) => {
             diagnose::problems(policy, of_policy).and(diagnose::problems(workflow, of_workflow))
         }
-    })
+    }
 }
 
 /// Sets a host up, with the configuration written there.

@@ -5,9 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use consort_core::plan::{Items, Plan, Task};
+use consort_core::plan::Plan;
 use consort_core::problem::nearest;
-use consort_core::template::{Expression, Template};
 use serde_json::{Map, Value};
 
 use crate::document::read_all;
@@ -58,27 +57,21 @@ pub(crate) fn inputs(
     Ok(inputs)
 }
 
-/// A key that the workflow does not declare and no text of a task mentions is a
-/// slip of the pen.
+/// A key that the workflow does not declare and that no template or expression of
+/// it reads is a slip of the pen.
 fn check_use(key: &str, plan: &Plan) -> Result<(), CommandError> {
-    let mentioned = |task: &Task| {
-        let settings = &task.settings;
-        let when = settings.when.as_ref().map(Expression::source);
-        let items = settings.for_each.as_ref().and_then(|for_each| match &for_each.items {
-            Items::Expression(items) => Some(items.source()),
-            Items::Literal(_) => None,
-        });
-        let cached = settings.cache.as_ref().and_then(|cache| cache.key.as_ref());
-        let texts = [Some(task.description.source()), when, items, cached.map(Template::source)];
-        texts.into_iter().flatten().any(|text| text.contains(key))
-    };
-    if plan.inputs.contains_key(key) || plan.tasks.iter().any(mentioned) {
+    if plan.inputs.contains_key(key) {
         return Ok(());
     }
+    let Some(read) = plan.inputs_read().filter(|read| !read.contains(key)) else { return Ok(()) };
+    let known = plan.inputs.keys().chain(&read).map(String::as_str);
     let error = CommandError::invalid(format!("the workflow has no input '{key}'"));
-    Err(match nearest(key, plan.inputs.keys().map(String::as_str)) {
+    Err(match nearest(key, known) {
         Some(near) => error.hint(format!("did you mean '--set {near}=…'?")),
-        None => error.hint("inputs are those under 'inputs', or that a task's texts use"),
+        None => error.hint(format!(
+            "inputs are those under 'inputs', or that templates and expressions of tasks read, as \
+             in {{{{ inputs.{key} }}}}"
+        )),
     })
 }
 
@@ -94,7 +87,8 @@ fn read(key: &str, path: &Path) -> Result<String, CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use consort_core::plan::Plan;
+    use consort_core::plan::{Known, Plan, compile};
+    use consort_core::spec::{Format, parse};
     use serde_json::json;
 
     use super::*;
@@ -128,5 +122,35 @@ mod tests {
             assert!(given(&[bad]).is_err(), "{bad}");
         }
         assert!(given(&["topci=1"]).unwrap_err().contains("did you mean '--set topic=…'"));
+    }
+
+    fn read_by(task: &str, setting: &str) -> Result<(), String> {
+        let text = format!("- {{task_id: a, agent: echo, {task}}}");
+        let known = Known { anything: true, ..Known::default() };
+        let document = parse(&text, Format::Yaml).unwrap();
+        let plan = compile(document, &known, 0).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let setting = setting.parse().unwrap();
+        inputs(&[setting], &plan).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_input_that_is_not_declared_is_one_that_something_reads() {
+        for task in [
+            r#"description: "{{ inputs.topic }}""#,
+            r#"description: "{{ inputs['topic'] }}""#,
+            r#"description: "{{ inputs }}""#,
+            r#"description: "{% for key in inputs %}{{ inputs[key] }}{% endfor %}""#,
+            r#"when: inputs.topic == 'tea'"#,
+            r#"for_each: inputs.topic"#,
+            r#"cache: {key: "{{ inputs.topic }}"}"#,
+        ] {
+            assert_eq!(read_by(task, "topic=tea"), Ok(()), "{task}");
+        }
+        let topi = r#"description: "topi: {{ inputs.topic }}""#;
+        assert!(read_by(topi, "topi=tea").unwrap_err().contains("did you mean '--set topic=…'"));
+        for task in ["description: topi", r#"metadata: {topi: 1}"#, r#"when: "'topi' == 'topi'""#] {
+            let error = read_by(task, "topi=tea").unwrap_err();
+            assert!(error.contains("{{ inputs.topi }}"), "{task}: {error}");
+        }
     }
 }

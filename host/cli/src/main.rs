@@ -32,6 +32,7 @@ mod terminal;
 mod watch;
 mod when;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// Millions of small things are made on one thread and dropped on another, and
@@ -58,6 +59,7 @@ use crate::commands::run::{RunArgs, run};
 use crate::commands::schema::{SchemaArgs, print_schema};
 use crate::commands::status::{StatusArgs, status};
 use crate::commands::validate::{ValidateArgs, validate};
+use crate::error::Exit;
 
 /// Run graphs of tasks across agents of different frameworks
 #[derive(Debug, Parser)]
@@ -120,7 +122,11 @@ enum PluginCommand {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(other) => return told(&other).into(),
+    };
+    let done = match command {
         Command::Validate(args) => validate(&args),
         Command::Run(args) => run(&args),
         Command::Resume(args) => resume(&args),
@@ -145,5 +151,18 @@ fn main() -> ExitCode {
             terminal::complain(&error);
             error.exit().into()
         }
+    }
+}
+
+/// Shows what is wrong with the command line, or the help or the version that it
+/// asks for.
+fn told(what: &clap::Error) -> Exit {
+    match what.print() {
+        _ if what.use_stderr() => Exit::Invalid,
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            terminal::tell(&format!("error: could not write to standard output: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Success,
     }
 }

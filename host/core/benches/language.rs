@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p consort-core --bench language`
 
-use consort_core::plan::{Known, compile};
+use consort_core::plan::{Checked, Known, check, compile};
 use consort_core::spec::{Format, parse};
 use divan::{Bencher, black_box};
 
@@ -24,11 +24,14 @@ enum Shape {
     Ladder,
     /// Each for one anywhere before it.
     Tree,
+    /// Not at all; and they say nothing but their ids.
+    Minimal,
 }
 
 impl Shape {
     fn dependencies(self, task: usize) -> Vec<usize> {
         match self {
+            Self::Minimal => Vec::new(),
             Self::Chain => task.checked_sub(1).into_iter().collect(),
             Self::Ladder if task < 2 => Vec::new(),
             Self::Ladder => vec![task / 2 * 2 - 2, task / 2 * 2 - 1],
@@ -41,6 +44,9 @@ impl Shape {
     fn json(self, tasks: usize) -> String {
         let tasks: Vec<String> = (0..tasks)
             .map(|task| {
+                if matches!(self, Self::Minimal) {
+                    return format!(r#"{{"task_id": "t{task}"}}"#);
+                }
                 let on: Vec<String> =
                     self.dependencies(task).iter().map(|on| format!("\"t{on}\"")).collect();
                 let on = on.join(", ");
@@ -53,7 +59,7 @@ impl Shape {
     }
 }
 
-/// Everything `validate` does to a file once it is in memory.
+/// Everything `run` does to a file once it is in memory.
 fn both(bencher: Bencher<'_, '_>, shape: Shape, tasks: usize) {
     let text = shape.json(tasks);
     let known = Known { adapters: vec!["echo".into()], ..Known::default() };
@@ -61,6 +67,29 @@ fn both(bencher: Bencher<'_, '_>, shape: Shape, tasks: usize) {
         let document = parse(black_box(&text), Format::Json).expect("a document");
         compile(document, &known, 0).expect("a plan")
     });
+}
+
+/// Everything `validate` does to a file once it is in memory.
+fn validate(bencher: Bencher<'_, '_>, shape: Shape, tasks: usize) {
+    let text = shape.json(tasks);
+    let adapters = vec!["echo".into()];
+    let known = Known { adapters, default_agent: Some("echo".into()), ..Known::default() };
+    bencher.counter(divan::counter::ItemsCount::new(tasks)).bench_local(|| {
+        let document = parse(black_box(&text), Format::Json).expect("a document");
+        let Checked { problems, needs, .. } = check(document, &known, 0);
+        assert!(problems.is_empty());
+        needs
+    });
+}
+
+#[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]
+fn validate_minimal(bencher: Bencher<'_, '_>, tasks: usize) {
+    validate(bencher, Shape::Minimal, tasks);
+}
+
+#[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]
+fn validate_ladder(bencher: Bencher<'_, '_>, tasks: usize) {
+    validate(bencher, Shape::Ladder, tasks);
 }
 
 #[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]

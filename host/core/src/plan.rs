@@ -5,26 +5,28 @@ mod agents;
 mod compile;
 mod edges;
 mod fields;
+mod needs;
 mod outline;
 mod reads;
 mod settings;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 pub use agents::check_agents;
-pub use compile::compile;
+pub use compile::{Checked, Compiled, check, compile, compile_with_needs};
 pub use fields::{check_duration, check_retry};
+pub use needs::{AgentNeed, Needs, UrlNeed};
 
 use crate::graph::{DependencyGraph, TaskIx};
 use crate::problem::Problem;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::spec::AgentDoc;
-use crate::template::{Expression, Template};
+use crate::template::{Expression, Reads, Template};
 
 /// An agent's place in [`Plan::agents`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -269,7 +271,7 @@ pub struct Edge {
 }
 
 /// A transformer and how it is to be used.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TransformerUse {
     /// A plugin's name, `name@digest` or a file.
     pub plugin: String,
@@ -335,6 +337,19 @@ impl Plan {
         self.graph.tasks().filter(is_last).map(|task| self.task(task))
     }
 
+    /// The inputs that templates and expressions of tasks read by their names.
+    /// None if one of them reads `inputs` as a whole, and so perhaps any.
+    pub fn inputs_read(&self) -> Option<BTreeSet<String>> {
+        let mut inputs = BTreeSet::new();
+        for reads in self.tasks.iter().flat_map(Task::reads) {
+            if reads.all_inputs {
+                return None;
+            }
+            inputs.extend(reads.inputs);
+        }
+        Some(inputs)
+    }
+
     /// Every transformer the plan uses, on tasks and on edges.
     pub fn transformers(&self) -> impl Iterator<Item = &TransformerUse> {
         self.tasks.iter().flat_map(|task| {
@@ -348,5 +363,20 @@ impl Plan {
     pub fn remaining_paths(&self) -> Vec<u64> {
         let durations: Vec<u64> = self.tasks.iter().map(|task| task.settings.expected).collect();
         self.graph.remaining_paths(&self.order, &durations)
+    }
+}
+
+impl Task {
+    /// What its template and its expressions read.
+    pub fn reads(&self) -> impl Iterator<Item = Reads> {
+        let settings = &self.settings;
+        let items = settings.for_each.as_ref().and_then(|for_each| match &for_each.items {
+            Items::Expression(items) => Some(items.reads()),
+            Items::Literal(_) => None,
+        });
+        let key = settings.cache.as_ref().and_then(|cache| cache.key.as_ref());
+        let when = settings.when.as_ref().map(Expression::reads);
+        let all = [Some(self.description.reads()), when, items, key.map(Template::reads)];
+        all.into_iter().flatten()
     }
 }

@@ -1,20 +1,21 @@
 //! The *cast* of a run: every plugin it needs, loaded, with each agent's and
 //! each transformer's configuration checked and ready to be passed on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use consort_core::plan::{Agent, Plan, Task, TransformerUse, Work};
 use consort_core::problem::Problem;
 use consort_plugin_host::egress::{Grants, Placeholder, Rule, SecretGrant};
 use consort_plugin_host::{
-    Adapter, CallContext, LimitSpec, Limits, LoadError, Observer, Plugin, Prioritizer, Transformer,
+    Adapter, CallContext, LimitSpec, Limits, Observer, Plugin, Prioritizer, Transformer,
 };
 use serde_json::Value;
 use url::Url;
 
 use crate::config::{self, PolicyConfig};
 use crate::plugin_config::{check_config, replace_secrets};
+use crate::references::References;
 use crate::setup::{Engine, KnownSecret, Operator};
 
 /// The longest a run waits for its policy, in milliseconds, unless the policy's
@@ -83,34 +84,16 @@ impl Cast {
         wanted.extend(plan.transformers().map(|used| used.plugin.as_str()));
         let every: &[String] = if plan.open { &engine.known().transformers } else { &[] };
         wanted.extend(every.iter().map(String::as_str));
-        wanted.sort_unstable();
-        wanted.dedup();
-        let loads = wanted.iter().map(|reference| load(engine, reference));
-        let loaded = futures::future::join_all(loads).await;
-        let plugins: HashMap<&str, Result<Plugin, Problem>> =
-            wanted.iter().copied().zip(loaded).collect();
+        let mut plugins = References::load(engine, wanted).await;
         let mut problems = Vec::new();
         for task in &plan.tasks {
             check_task(task, &mut problems);
         }
-        // A plugin that does not load is reported once, where it is first used.
-        let mut reported: HashSet<String> = HashSet::new();
-        let mut find = |reference: &str, path: &str, problems: &mut Vec<Problem>| match plugins
-            .get(reference)?
-        {
-            Ok(plugin) => Some(plugin.clone()),
-            Err(problem) => {
-                if reported.insert(reference.to_owned()) {
-                    problems.push(Problem { path: path.to_owned(), ..problem.clone() });
-                }
-                None
-            }
-        };
         let mut agents = Vec::with_capacity(plan.agents.len());
         for agent in &plan.agents {
             let path = format!("agents.{}", agent.name);
-            let Some(plugin) = find(&agent.adapter, &format!("{path}.adapter"), &mut problems)
-            else {
+            let at = format!("{path}.adapter");
+            let Some(plugin) = plugins.find(&agent.adapter, &at, &mut problems) else {
                 continue;
             };
             agents.extend(CastAgent::new(engine, agent, &plugin, &path, &mut problems));
@@ -121,7 +104,9 @@ impl Cast {
             if transformers.contains_key(&key) {
                 continue;
             }
-            let Some(plugin) = find(&used.plugin, &path, &mut problems) else { continue };
+            let Some(plugin) = plugins.find(&used.plugin, &path, &mut problems) else {
+                continue;
+            };
             check_config(&plugin, &used.config, &format!("{path}.config"), &mut problems);
             match plugin.transformer() {
                 Ok(transformer) => {
@@ -133,7 +118,7 @@ impl Cast {
         }
         let mut all_transformers = HashMap::new();
         for name in every {
-            let Some(plugin) = find(name, "", &mut problems) else { continue };
+            let Some(plugin) = plugins.find(name, "", &mut problems) else { continue };
             match plugin.transformer() {
                 Ok(transformer) => {
                     all_transformers.insert(name.clone(), transformer);
@@ -143,7 +128,8 @@ impl Cast {
         }
         let defaults = *engine.plugin_host().defaults();
         let ceiling = *engine.plugin_host().ceiling();
-        let prioritizer = find(&policy.plugin, "policy", &mut problems)
+        let prioritizer = plugins
+            .find(&policy.plugin, "policy", &mut problems)
             .and_then(|plugin| CastPrioritizer::new(engine, plugin, policy, &mut problems));
         match prioritizer {
             Some(prioritizer) if problems.is_empty() => {
@@ -233,22 +219,6 @@ impl Cast {
     }
 }
 
-/// The plugin, or why it cannot be had, as a problem of no place yet.
-async fn load(engine: &Engine, reference: &str) -> Result<Plugin, Problem> {
-    let load = async {
-        let source = engine.catalog().find(reference)?;
-        engine.plugin_host().load(&source).await
-    };
-    load.await.map_err(|error: LoadError| {
-        let code = if error.is_missing() { "missing-plugin" } else { "plugin" };
-        let problem = Problem::error(code, "", error.to_string());
-        match error.hint() {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
-    })
-}
-
 fn key(used: &TransformerUse) -> TransformerKey {
     TransformerKey {
         plugin: used.plugin.clone(),
@@ -270,7 +240,7 @@ fn task_transformers(task: &Task) -> impl Iterator<Item = (&TransformerUse, Stri
 }
 
 impl CastPrioritizer {
-    fn new(
+    pub(crate) fn new(
         engine: &Engine,
         plugin: Plugin,
         policy: &PolicyConfig,
@@ -290,7 +260,7 @@ impl CastPrioritizer {
 }
 
 impl CastAgent {
-    fn new(
+    pub(crate) fn new(
         engine: &Engine,
         agent: &Agent,
         plugin: &Plugin,
@@ -398,7 +368,7 @@ fn parse_url(text: &str) -> Result<Url, (String, &'static str)> {
 }
 
 /// The same, where what is wrong is a problem of `path`.
-fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
+pub(crate) fn check_url(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Url> {
     let url = parse_url(text).map_err(|(message, hint)| {
         problems.push(Problem::error("bad-url", format!("{path}.url"), message).hint(hint));
     });

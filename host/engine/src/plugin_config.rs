@@ -42,13 +42,33 @@ pub(crate) fn check_config(
         }
     };
     let hint = format!("'consort plugin inspect {}' shows what it takes", plugin.name());
-    for error in validator.iter_errors(&Value::Object(config.clone())) {
-        let place = error.instance_path().to_string().replace('/', ".");
+    let config = Value::Object(config.clone());
+    for error in validator.iter_errors(&config) {
+        let place = path_of(path, error.instance_path().as_str(), &config);
         let message = error.to_string().replace('"', "'");
-        problems.push(
-            Problem::error("bad-config", format!("{path}{place}"), message).hint(hint.clone()),
-        );
+        problems.push(Problem::error("bad-config", place, message).hint(hint.clone()));
     }
+}
+
+/// The path of what a JSON Pointer leads to in the configuration at `path`, as far
+/// as there is something.
+pub(crate) fn path_of(path: &str, pointer: &str, config: &Value) -> String {
+    let mut path = path.to_owned();
+    let mut here = config;
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        let (next, part) = match here {
+            Value::Array(items) => {
+                let item = step.parse().ok().and_then(|n: usize| items.get(n));
+                (item, format!("[{step}]"))
+            }
+            _ => (here.get(&step), format!(".{step}")),
+        };
+        let Some(next) = next else { break };
+        path.push_str(&part);
+        here = next;
+    }
+    path
 }
 
 /// Puts placeholders where the schema says that a string names a secret.
@@ -100,5 +120,28 @@ pub(crate) fn replace_secrets(
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pointer_leads_to_what_there_is() {
+        let config = json!({"a": [{"b/c": 1}], "d~": {"0": 2}});
+        for (pointer, expected) in [
+            ("", "x.config"),
+            ("/a/0/b~1c", "x.config.a[0].b/c"),
+            ("/d~0/0", "x.config.d~.0"),
+            ("/a/7", "x.config.a"),
+            ("/a/zero/b", "x.config.a"),
+            ("/missing/deeper", "x.config"),
+            ("no pointer", "x.config"),
+        ] {
+            assert_eq!(path_of("x.config", pointer, &config), expected, "{pointer}");
+        }
     }
 }

@@ -210,6 +210,18 @@ pub struct TransformContext {
     pub config: Arc<str>,
 }
 
+/// What a transformer has against its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// A JSON Pointer to what is wrong; empty for the configuration as a whole.
+    /// It may lead nowhere.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
 /// One ready task, as a prioritizer sees it. Times are milliseconds since the
 /// Unix epoch, spans are milliseconds.
 #[derive(Debug, Clone, PartialEq)]

@@ -261,6 +261,11 @@ impl LoadError {
                 ))
             }
             Self::Unknown { hint, .. } => Some(hint.clone()),
+            Self::NotAComponent { .. } => Some(
+                "a plugin is one component, as cargo builds it for wasm32-wasip2; name its '.wasm' \
+                 file, or a plugin that 'consort plugin list' shows"
+                    .to_owned(),
+            ),
             Self::TooLarge { limit, .. } => Some(format!(
                 "if you trust it, raise '{limit}' under 'plugins' in the host configuration"
             )),

@@ -51,6 +51,8 @@ pub struct Manifest {
     /// A JSON Schema of its configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<Value>,
+    /// Whether an adapter is of no use without the URL of its agent.
+    pub needs_url: bool,
     /// Limits to use when neither task nor agent says otherwise.
     pub limits: LimitSpec,
 }
@@ -73,8 +75,14 @@ impl Manifest {
             description: String::new(),
             capabilities: Capabilities::default(),
             config_schema: None,
+            needs_url: false,
             limits: LimitSpec::default(),
         }
+    }
+
+    /// Whether the URL of an agent means anything to it: it may send requests.
+    pub fn takes_url(&self) -> bool {
+        !self.capabilities.http.is_empty()
     }
 
     /// Reads a manifest. The error names the field.
@@ -88,12 +96,13 @@ impl Manifest {
             description: optional(&mut fields, "description")?.unwrap_or_default(),
             capabilities: optional(&mut fields, "capabilities")?.unwrap_or_default(),
             config_schema: optional(&mut fields, "config_schema")?,
+            needs_url: optional(&mut fields, "needs_url")?.unwrap_or_default(),
             limits: optional(&mut fields, "limits")?.unwrap_or_default(),
         };
         if let Some(unknown) = fields.keys().next() {
             return Err(format!(
                 "unknown field '{unknown}'; the fields are name, version, kind, description, \
-                 capabilities, config_schema and limits"
+                 capabilities, config_schema, needs_url and limits"
             ));
         }
         if !valid_name(&manifest.name) {
@@ -143,13 +152,14 @@ mod tests {
             br#"{"name": "my-agent", "version": "1.2.0", "kind": "adapter",
                 "description": "speaks to my agent",
                 "capabilities": {"http": ["endpoint"]},
-                "config_schema": {"type": "object"},
+                "config_schema": {"type": "object"}, "needs_url": true,
                 "limits": {"fuel": 5}}"#,
         )
         .expect("a valid manifest");
         assert_eq!(manifest.name, "my-agent");
         assert_eq!(manifest.kind, Kind::Adapter);
         assert_eq!(manifest.capabilities.http.len(), 1);
+        assert!(manifest.needs_url && manifest.takes_url());
         assert_eq!(manifest.limits.fuel, Some(5));
     }
 

@@ -35,8 +35,8 @@ struct Inner {
     digest: Arc<str>,
     label: String,
     export: String,
-    /// The export of an adapter that takes several tasks at once.
-    batch_export: Option<String>,
+    /// The other export that plugins of its kind may have.
+    optional_export: Option<String>,
     tables_grow: bool,
     manifest: Manifest,
     /// Those of the manifest, to be shared with every call.
@@ -54,7 +54,8 @@ pub(crate) struct Loaded {
     /// Linear memories of one instance.
     memories: u32,
     functions: Vec<ComponentExportIndex>,
-    start_batch: Option<ComponentExportIndex>,
+    /// The one that plugins of its kind may have.
+    optional: Option<ComponentExportIndex>,
 }
 
 /// A function that some contract exports.
@@ -67,6 +68,8 @@ pub(crate) enum Function {
     StartBatch,
     Score,
     Transform,
+    /// Not of every transformer.
+    Check,
 }
 
 impl Function {
@@ -79,6 +82,15 @@ impl Function {
         }
     }
 
+    /// The function that a plugin may have besides.
+    fn optional(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Adapter => Some(Self::StartBatch),
+            Kind::Transformer => Some(Self::Check),
+            Kind::Prioritizer => None,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -87,6 +99,7 @@ impl Function {
             Self::StartBatch => "start-batch",
             Self::Score => "score",
             Self::Transform => "transform",
+            Self::Check => "check",
         }
     }
 
@@ -96,7 +109,7 @@ impl Function {
             Self::Start | Self::Score | Self::Transform => Some(0),
             Self::Resume => Some(1),
             Self::Cancel => Some(2),
-            Self::StartBatch => None,
+            Self::StartBatch | Self::Check => None,
         }
     }
 }
@@ -109,7 +122,7 @@ impl Loaded {
     pub(crate) fn export(&self, function: Function) -> ComponentExportIndex {
         match function.place() {
             Some(place) => self.functions[place],
-            None => self.start_batch.expect("only adapters that batch are asked to"),
+            None => self.optional.expect("only plugins that have it are asked for it"),
         }
     }
 }
@@ -125,7 +138,7 @@ impl Plugin {
         options: &LoadOptions,
     ) -> Result<Self, LoadError> {
         let label = source.label();
-        let Scan { manifest, export, batch_export, tables_grow, largest_function } =
+        let Scan { manifest, export, optional_export, tables_grow, largest_function } =
             scan(&label, &source.fallback_name(), bytes)?;
         if largest_function > options.function_size {
             return Err(LoadError::TooLarge {
@@ -142,7 +155,7 @@ impl Plugin {
             digest,
             label,
             export,
-            batch_export,
+            optional_export,
             tables_grow,
             capabilities: manifest.capabilities.http.as_slice().into(),
             manifest,
@@ -192,7 +205,12 @@ impl Plugin {
 
     /// Whether it is an adapter that takes several tasks in one call.
     pub fn batches(&self) -> bool {
-        self.0.batch_export.is_some()
+        self.kind() == Kind::Adapter && self.0.optional_export.is_some()
+    }
+
+    /// Whether it is a transformer that looks at its configuration beforehand.
+    pub fn checks(&self) -> bool {
+        self.kind() == Kind::Transformer && self.0.optional_export.is_some()
     }
 
     /// The plugin as an adapter.
@@ -330,17 +348,18 @@ impl Inner {
             })
             .collect::<Result<_, _>>()?;
         v0_1::typecheck(&pre, &self.export, self.manifest.kind).map_err(wrong)?;
-        let start_batch = match &self.batch_export {
-            None => None,
-            Some(export) => {
-                v0_1::typecheck_batch(&pre, export).map_err(wrong)?;
+        let kind = self.manifest.kind;
+        let optional = match (&self.optional_export, Function::optional(kind)) {
+            (Some(export), Some(function)) => {
+                v0_1::typecheck_optional(&pre, export, kind).map_err(wrong)?;
                 let contract = component.get_export_index(None, export.as_str());
-                component.get_export_index(contract.as_ref(), Function::StartBatch.name())
+                component.get_export_index(contract.as_ref(), function.name())
             }
+            _ => None,
         };
         // Unknown only for components that take modules as arguments.
         let memories = component.resources_required().map_or(1, |needed| needed.num_memories);
-        Ok(Loaded { pre, memories, functions, start_batch })
+        Ok(Loaded { pre, memories, functions, optional })
     }
 
     fn uncompiled(&self, reason: String) -> LoadError {

@@ -18,8 +18,11 @@ const CONTRACTS: [(&str, Kind); 3] = [
     ("consort:result-transformer/transformer", Kind::Transformer),
 ];
 
-/// What an adapter exports besides, if it takes several tasks at once.
-const BATCH: &str = "consort:agent-adapter/batch";
+/// What plugins may export besides.
+const OPTIONAL: [(&str, Kind); 2] = [
+    ("consort:agent-adapter/batch", Kind::Adapter),
+    ("consort:result-transformer/check", Kind::Transformer),
+];
 
 /// The contract versions this host speaks: every patch of this minor version.
 const SPOKEN: &str = "0.1.";
@@ -30,8 +33,8 @@ pub(crate) struct Scan {
     pub(crate) manifest: Manifest,
     /// The name of the export that is its contract, version included.
     pub(crate) export: String,
-    /// The name of the export of an adapter that takes several tasks at once.
-    pub(crate) batch_export: Option<String>,
+    /// The name of the other export that plugins of its kind may have.
+    pub(crate) optional_export: Option<String>,
     /// Whether a table of it may grow beyond what a pool has for one. In a pool
     /// it would stop growing early, and not because of the call's limit.
     pub(crate) tables_grow: bool,
@@ -62,14 +65,16 @@ pub(crate) fn scan(label: &str, fallback: &str, bytes: &[u8]) -> Result<Scan, Lo
         .transpose()
         .map_err(invalid)?;
     let (kind, export) = contract_of(label, &sections.exports, declared.as_ref().map(|m| m.kind))?;
-    let batch_export = sections.exports.iter().filter(|_| kind == Kind::Adapter).find(|name| {
-        name.split_once('@')
-            .is_some_and(|(name, version)| name == BATCH && version.starts_with(SPOKEN))
+    let optional_export = sections.exports.iter().find(|name| {
+        name.split_once('@').is_some_and(|(name, version)| {
+            OPTIONAL.contains(&(name, kind)) && version.starts_with(SPOKEN)
+        })
     });
-    let batch_export = batch_export.map(ToString::to_string);
+    let optional_export = optional_export.map(ToString::to_string);
     let manifest = declared.unwrap_or_else(|| Manifest::absent(fallback, kind));
     let Sections { tables_grow, largest_function, .. } = sections;
-    Ok(Scan { manifest, export: export.to_owned(), batch_export, tables_grow, largest_function })
+    let export = export.to_owned();
+    Ok(Scan { manifest, export, optional_export, tables_grow, largest_function })
 }
 
 /// Finds the one contract that is exported, in a version this host speaks.

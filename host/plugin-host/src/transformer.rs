@@ -1,7 +1,7 @@
 //! A *transformer* reshapes a result.
 
 use crate::call::CallContext;
-use crate::contract::{Payload, TransformContext};
+use crate::contract::{Complaint, Payload, TransformContext};
 use crate::error::CallError;
 use crate::plugin::{Function, Plugin};
 use crate::session::Session;
@@ -28,6 +28,22 @@ impl Transformer {
     ) -> Result<Payload, CallError> {
         let session = Session::open(&self.plugin, Function::Transform, cx).await?;
         v0_1::transform(session, &value, context).await
+    }
+
+    /// Whether it looks at its configuration beforehand.
+    pub fn checks(&self) -> bool {
+        self.plugin.checks()
+    }
+
+    /// What it has against the configuration of `cx`; nothing if it can be used.
+    ///
+    /// # Panics
+    ///
+    /// If it does not [check](Self::checks).
+    pub async fn check(&self, cx: &CallContext) -> Result<Vec<Complaint>, CallError> {
+        assert!(self.checks(), "{} does not check its configuration", self.plugin.name());
+        let session = Session::open(&self.plugin, Function::Check, cx).await?;
+        v0_1::check(session, &cx.config).await
     }
 
     /// The plugin behind it.

@@ -133,3 +133,49 @@ pub mod transformer {
         default_bindings_module: "consort_plugin_sdk::bindings::transformer",
     });
 }
+
+/// The world of transformers that look at their configuration, put together as
+/// [`batching`] is.
+pub mod checked {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package consort:sdk;
+            world checked {
+                export consort:result-transformer/check@0.1.0;
+            }
+        ",
+        world: "consort:sdk/checked",
+        generate_all,
+        additional_derives: [PartialEq],
+        disable_custom_section_link_helpers: true,
+        pub_export_macro: true,
+        export_macro_name: "export_check_interface",
+    });
+
+    /// The world `checked-transformer`, as wit-component encodes it.
+    #[doc(hidden)]
+    pub const WORLD: &[u8] = include_bytes!("checked-transformer.world");
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __export_checked_world {
+        ($plugin:ident with_types_in $bindings:path) => {
+            $crate::bindings::transformer::exports::consort::result_transformer::transformer::__export_consort_result_transformer_transformer_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::transformer::exports::consort::result_transformer::transformer
+            );
+            $crate::bindings::checked::exports::consort::result_transformer::check::__export_consort_result_transformer_check_0_1_0_cabi!(
+                $plugin with_types_in $crate::bindings::checked::exports::consort::result_transformer::check
+            );
+
+            #[expect(unsafe_code, reason = "a custom section has no safe spelling")]
+            #[unsafe(link_section = "component-type:consort:checked-transformer")]
+            static WORLD: [u8; $crate::bindings::checked::WORLD.len()] =
+                match $crate::bindings::checked::WORLD.first_chunk() {
+                    Some(world) => *world,
+                    None => panic!("an array is as long as itself"),
+                };
+        };
+    }
+    pub use __export_checked_world as export_checked_world;
+}

@@ -10,13 +10,14 @@ use crate::adapter::{Adapter, BatchAdapter, Invocation, Step};
 use crate::bindings::{
     adapter::exports::consort::agent_adapter::adapter::Guest as AdapterGuest,
     batching::exports::consort::agent_adapter::batch::Guest as BatchGuest,
+    checked::exports::consort::result_transformer::check::Guest as CheckGuest,
     prioritizer::exports::consort::prioritizer::prioritizer::Guest as PrioritizerGuest,
     transformer::exports::consort::result_transformer::transformer::Guest as TransformerGuest,
 };
 use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::prioritizer::{Candidate, Prioritizer, Snapshot};
-use crate::transformer::{TransformContext, Transformer};
+use crate::transformer::{CheckedTransformer, Complaint, TransformContext, Transformer};
 
 /// Gives a plugin's type the shape the generated exports want.
 #[doc(hidden)]
@@ -55,6 +56,12 @@ impl<T: Prioritizer> PrioritizerGuest for Exported<T> {
 impl<T: Transformer> TransformerGuest for Exported<T> {
     fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure> {
         T::transform(value, context)
+    }
+}
+
+impl<T: CheckedTransformer> CheckGuest for Exported<T> {
+    fn check(config: String) -> Vec<Complaint> {
+        T::check(&config)
     }
 }
 
@@ -112,6 +119,22 @@ macro_rules! export_transformer {
             "transformer",
             transformer,
             export_transformer_world
+        );
+    };
+}
+
+/// Exports a type that implements [`CheckedTransformer`]; see
+/// [`export_transformer!`](crate::export_transformer), which it takes the place of.
+#[macro_export]
+macro_rules! export_checked_transformer {
+    ($plugin:ty, $manifest:literal) => {
+        $crate::__export!(
+            $plugin,
+            $manifest,
+            CheckedTransformer,
+            "transformer",
+            checked,
+            export_checked_world
         );
     };
 }

@@ -3,7 +3,8 @@
 //! A *plugin* is one WebAssembly component that implements one of three traits,
 //! [`Adapter`], [`Prioritizer`] or [`Transformer`], and is exported with one
 //! macro. (An adapter whose agent takes several tasks at once implements
-//! [`BatchAdapter`] as well.) This is a whole adapter, with its test; beside it stands a
+//! [`BatchAdapter`] as well, a transformer that can tell a wrong configuration before a
+//! run [`CheckedTransformer`].) This is a whole adapter, with its test; beside it stands a
 //! `plugin.json`, the manifest, which the macro embeds and a generated test
 //! checks:
 //!
@@ -84,7 +85,7 @@ pub use adapter::{
 pub use failure::{Failure, Problem, Throttle};
 pub use payload::{Blob, Payload};
 pub use prioritizer::{Candidate, Prioritizer, Snapshot};
-pub use transformer::{TransformContext, Transformer};
+pub use transformer::{CheckedTransformer, Complaint, TransformContext, Transformer};
 
 /// The JSON library the helpers of this crate speak.
 pub use serde_json;

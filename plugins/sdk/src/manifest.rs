@@ -4,8 +4,16 @@
 
 use serde_json::{Map, Value};
 
-const FIELDS: &[&str] =
-    &["name", "version", "kind", "description", "capabilities", "config_schema", "limits"];
+const FIELDS: &[&str] = &[
+    "name",
+    "version",
+    "kind",
+    "description",
+    "capabilities",
+    "config_schema",
+    "needs_url",
+    "limits",
+];
 const LIMITS: &[&str] = &[
     "fuel",
     "memory",
@@ -46,6 +54,9 @@ pub fn problems(text: &str, kind: &str) -> Vec<String> {
     check_capabilities(manifest.get("capabilities"), &mut found);
     if manifest.get("config_schema").is_some_and(|schema| schema["type"] != "object") {
         found.push("'config_schema' must be a JSON Schema of type \"object\"".into());
+    }
+    if manifest.get("needs_url").is_some_and(|needs| !needs.is_boolean()) {
+        found.push("'needs_url' must be true or false".into());
     }
     check_limits(manifest.get("limits"), &mut found);
     found

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::bindings::checked::exports::consort::result_transformer::check::Complaint;
 pub use crate::bindings::transformer::exports::consort::result_transformer::transformer::TransformContext;
 use crate::failure::Failure;
 use crate::payload::Payload;
@@ -13,6 +14,27 @@ pub trait Transformer {
     /// Called once for each use, on a fresh instance. Must be a pure function
     /// of its arguments: the host may call it again, or keep the result.
     fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure>;
+}
+
+/// A transformer that can tell before a run whether it can use a configuration;
+/// exported with [`export_checked_transformer!`](crate::export_checked_transformer).
+pub trait CheckedTransformer: Transformer {
+    /// What is wrong with a configuration, a JSON object that fits the manifest's
+    /// schema; nothing if `transform` can use it. Must be a pure function.
+    fn check(config: &str) -> Vec<Complaint>;
+}
+
+impl Complaint {
+    /// The complaints that come of an attempt to use the part of a configuration
+    /// that a JSON Pointer leads to, such as `/filter`.
+    pub fn of<T>(path: &str, used: Result<T, Failure>) -> Vec<Self> {
+        let complaint = |failure: Failure| Self {
+            path: path.to_owned(),
+            message: failure.message().to_owned(),
+            hint: None,
+        };
+        used.err().map(complaint).into_iter().collect()
+    }
 }
 
 impl TransformContext {

@@ -5,6 +5,7 @@ mod additions;
 mod approvals;
 mod batching;
 mod cache;
+mod checks;
 mod control;
 mod coordinator;
 mod fan_out;
@@ -15,7 +16,7 @@ mod retry;
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use consort_core::plan::{Plan, compile};
+use consort_core::plan::{Plan, compile, compile_with_needs};
 use consort_core::problem::Problem;
 use consort_core::scheduler::Status;
 use consort_core::spec::{Format, parse};
@@ -28,13 +29,14 @@ use consort_plugin_host::EmbeddedPlugin;
 use consort_plugin_host::egress::Secret;
 use serde_json::{Map, Value, json};
 
-/// The default plugins, the scripted adapter, and one that does not batch.
+/// The default plugins, the scripted adapter, one that does not batch, and a
+/// transformer that means harm.
 static PLUGINS: LazyLock<Vec<EmbeddedPlugin>> = LazyLock::new(|| {
     let defaults = consort_default_plugins::DEFAULT_PLUGINS.iter();
     let mut plugins: Vec<EmbeddedPlugin> = defaults
         .map(|&(name, digest, component)| EmbeddedPlugin { name, digest, component })
         .collect();
-    for name in ["scripted", "relay"] {
+    for name in ["scripted", "relay", "hostile-transformer"] {
         let (component, digest) = consort_tests::guests::component(name);
         plugins.push(EmbeddedPlugin { name, digest, component });
     }
@@ -338,20 +340,22 @@ tasks:
   - {task_id: b, agent: B, url: nonsense}
   - {task_id: c, agent: C, transform: [{transformer: jq, config: {}}]}
 ";
-    let problems = ENGINE.prepare(plan(text).unwrap(), "priority").await.err().unwrap();
+    let document = parse(text, Format::Yaml).unwrap();
+    let needs = compile_with_needs(document, ENGINE.known(), now()).needs;
+    let problems = ENGINE.check(&needs, "priority").await;
     let codes: Vec<String> =
         problems.iter().map(|problem| format!("{} {}", problem.code, problem.path)).collect();
     assert_eq!(
         codes,
         [
-            "bad-url b.url",
             "bad-config agents.A.config.reply",
             "bad-config agents.A.config",
             "bad-limit agents.A.limits",
             "unknown-secret agents.A.config.key",
             "bad-url agents.B.url",
             "missing-plugin agents.C.adapter",
-            "bad-config c.transform[0].config",
+            "bad-url tasks[1].url",
+            "bad-config tasks[2].transform[0].config",
         ]
     );
     let unknown = ENGINE.prepare(plan("[{task_id: a}]").unwrap(), "critical-pat").await;

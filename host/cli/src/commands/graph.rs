@@ -90,5 +90,5 @@ fn no_such_task(plan: &Plan, id: &str) -> CommandError {
 /// known: what it is for need not be here.
 fn plan(document: &Document) -> Result<Plan, Vec<Problem>> {
     let default_agent = Some(DEFAULT_AGENT.to_owned());
-    document.compile(&Known { default_agent, anything: true, ..Known::default() })
+    document.compile(&Known { default_agent, anything: true, ..Known::default() }).plan
 }

@@ -57,6 +57,8 @@ struct Found {
     contract: Option<String>,
     /// Whether it takes several tasks in one call.
     batches: bool,
+    /// Whether it looks at its configuration before a run.
+    checks: bool,
 }
 
 fn find(catalog: &Catalog, reference: &str) -> Result<Found, LoadError> {
@@ -84,14 +86,17 @@ fn find(catalog: &Catalog, reference: &str) -> Result<Found, LoadError> {
     let outside = outside(&bytes)
         .map_err(|reason| LoadError::NotAComponent { plugin: reference.to_owned(), reason })?;
     let is_batch = |export: &str| export.starts_with("consort:agent-adapter/batch@");
+    let is_check = |export: &str| export.starts_with("consort:result-transformer/check@");
     let mut contracts = outside.exports.iter().filter(|export| export.starts_with("consort:"));
-    let contract = contracts.clone().find(|export| !is_batch(export)).cloned();
-    let batches = contracts.any(|export| is_batch(export));
-    Ok(Found { listing, outside, contract, batches })
+    let is_contract = |export: &&String| !is_batch(export) && !is_check(export);
+    let contract = contracts.clone().find(is_contract).cloned();
+    let batches = contracts.clone().any(|export| is_batch(export));
+    let checks = contracts.any(|export| is_check(export));
+    Ok(Found { listing, outside, contract, batches, checks })
 }
 
 fn as_json(found: &Found) -> Value {
-    let Found { listing, outside, contract, batches } = found;
+    let Found { listing, outside, contract, batches, checks } = found;
     json!({
         "name": listing.name,
         "version": listing.version,
@@ -102,6 +107,7 @@ fn as_json(found: &Found) -> Value {
         "from": listing.origin.to_string(),
         "contract": contract,
         "batches": batches,
+        "checks": checks,
         "imports": outside.imports,
         "exports": outside.exports,
         "capabilities": listing.manifest.capabilities,
@@ -115,7 +121,7 @@ fn describe(found: &Found) -> String {
 }
 
 fn write_description(found: &Found) -> Result<String, std::fmt::Error> {
-    let Found { listing, outside, contract, batches } = found;
+    let Found { listing, outside, contract, batches, checks } = found;
     let manifest = &listing.manifest;
     let mut out = String::new();
     writeln!(out, "{} {}  {}", listing.name, listing.version, listing.kind)?;
@@ -129,6 +135,9 @@ fn write_description(found: &Found) -> Result<String, std::fmt::Error> {
     writeln!(out, "contract  {}", contract.as_deref().unwrap_or("none"))?;
     if *batches {
         writeln!(out, "batches   several tasks in one call")?;
+    }
+    if *checks {
+        writeln!(out, "checks    its configuration, before a run")?;
     }
     write_list(&mut out, "imports", &outside.imports)?;
     let others = outside.exports.iter().filter(|export| Some(*export) != contract.as_ref());

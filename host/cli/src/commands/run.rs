@@ -6,14 +6,14 @@ use clap::Args;
 use consort_engine::{Engine, Run};
 use serde_json::{Map, Value};
 
-use crate::approvals::Answer;
+use crate::approvals::{self, Answer};
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
 use crate::execution::{OperatorArgs, ShowArgs, also_as_json, execute};
 use crate::host::prepare;
 use crate::inputs::{Setting, inputs};
 use crate::store::{MaybeStoreArgs, origin};
-use crate::{approvals, diagnose};
+use crate::terminal::complain;
 
 /// Run a workflow and print its results
 #[derive(Debug, Args)]
@@ -77,15 +77,16 @@ async fn make_ready(
     engine: &Engine,
     policy: &Document,
 ) -> Result<(Run, Map<String, Value>), CommandError> {
-    let invalid = |problems| diagnose::problems(document, problems);
-    let plan = document.compile(engine.known()).map_err(invalid)?;
-    if !args.show.quiet {
-        diagnose::warn(document, plan.warnings.clone());
-    }
-    let inputs = inputs(&args.set, &plan)?;
+    let compiled = document.compile(engine.known());
+    let warn = |warnings: &_| {
+        if !args.show.quiet {
+            complain(warnings);
+        }
+    };
+    let mut run = prepare(engine, compiled, document, policy, warn).await?;
+    let inputs = inputs(&args.set, run.plan())?;
     let someone = approvals::somebody_is_there() || args.store.is_given();
-    approvals::check(&args.answer, &plan, someone)?;
-    let mut run = prepare(engine, plan, document, policy).await?;
+    approvals::check(&args.answer, run.plan(), someone)?;
     for Answer { task, value } in &args.answer {
         run.answer(task.as_str(), value.clone());
     }

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use consort_core::plan;
 use consort_engine::Engine;
 use consort_plugin_host::egress::Secret;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::diagnose;
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, Written, engine, prepare};
+use crate::host::{HostArgs, Written, engine, verdict};
 use crate::process::runtime;
 use crate::terminal::{complain, print, print_json};
 
@@ -103,14 +103,8 @@ fn check(
     file: &Path,
 ) -> Result<Checked, CommandError> {
     let document = Document::read(file)?;
-    let invalid = |problems| diagnose::problems(&document, problems);
-    let mut plan = document.compile(engine.known()).map_err(invalid)?;
-    let warnings = std::mem::take(&mut plan.warnings);
-    let warnings = (!warnings.is_empty()).then(|| invalid(warnings));
-    let tasks = plan.tasks.len();
-    match (runtime.block_on(prepare(engine, plan, &document, policy)), warnings) {
-        (Ok(_), warnings) => Ok(Checked { tasks, warnings }),
-        (Err(errors), Some(warnings)) => Err(warnings.and(errors)),
-        (Err(errors), None) => Err(errors),
-    }
+    let plan::Checked { tasks, mut problems, needs } = document.check(engine.known());
+    problems.extend(runtime.block_on(engine.check(&needs, engine.policy())));
+    let warnings = verdict(problems, &document, policy)?;
+    Ok(Checked { tasks, warnings })
 }

@@ -56,7 +56,7 @@ fn problems_are_shown_and_nothing_is_drawn() {
 #[test]
 fn names_cannot_break_out_of_any_format() {
     let evil =
-        r#"[{"task_id": "\"]; x --> y <script>&amp;\u0007\u001b[31m\\", "agent": "a\"b`<b>"}]"#;
+        r#"[{"task_id": "\"]; x --> y <script>&amp;\\", "agent": "a\"b`<b>\u0007\u001b[31m"}]"#;
     for (format, forbidden) in [
         ("svg", &["<script", "\u{1b}", "\u{7}", "<b>"][..]),
         ("mermaid", &["\"]; ", "<script", "\u{1b}", "`"][..]),
@@ -69,6 +69,9 @@ fn names_cannot_break_out_of_any_format() {
             assert!(!ran.out.contains(text), "{format} has {text:?}: {}", ran.out);
         }
     }
+    let ran = consort_with(&["graph", "-"], r#"[{"task_id": "a\u001b[31m", "agent": "a"}]"#);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("U+001B") && !ran.err.contains('\u{1b}'), "{}", ran.err);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `--help` of every command, and what the command line refuses.
 
-use crate::support::consort;
+use crate::support::{command, consort};
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
@@ -30,6 +30,16 @@ fn every_command_explains_itself_with_an_example() {
         let examples = ran.out.split("Examples:").nth(1).unwrap_or_default();
         assert!(examples.contains(example.trim_end()), "{command:?}: {}", ran.out);
     }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else { return };
+    let output = command(&["--help"]).stdout(full).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: could not write to standard output: "), "{said}");
 }
 
 #[test]

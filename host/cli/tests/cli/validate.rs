@@ -39,6 +39,16 @@ fn webhooks_that_cannot_be_meant_are_shown_where_they_are_written() {
 }
 
 #[test]
+fn documents_agents_and_transformers_are_reported_together() {
+    let ran = consort(&["validate", "validate/together.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    expect_file("validate/together.err", &ran.err);
+    let ran = consort(&["run", "validate/together.yaml"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    expect_file("validate/together.err", &ran.err);
+}
+
+#[test]
 fn programs_get_one_list_for_all_files() {
     let files = ["-", "validate/broken.yaml", "no-such.yaml"];
     let ran = consort_with(&[&["validate", "--json"], &files[..]].concat(), CHAIN);

@@ -4,6 +4,7 @@
 //! wait for none of the others; the task itself waits for its steps. A step
 //! that begins the collaborative task gets the results too.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 
 use super::Edge;
 use super::agents::Agents;
+use super::fields::{control_character, has_controls};
 use super::outline::{After, Outline, waited_for};
 use crate::graph::TaskIx;
 use crate::problem::Problem;
@@ -24,11 +26,13 @@ const NEAR: usize = 4;
 /// Finds the edges of one task after the other, in the order of the outline.
 pub(super) struct Wiring<'o, 'd> {
     outline: &'o Outline<'d>,
-    /// The ids of all tasks, which edges are named by.
+    /// The ids of all tasks, to be shared by their edges; none if no edge is kept.
     pub(super) ids: Vec<Arc<str>>,
     /// The places of all tasks by id. Only numbers, so that the index of a
-    /// million tasks stays small enough for the processor's cache.
-    places: HashTable<u32>,
+    /// million tasks stays small enough for the processor's cache. Ids that ascend,
+    /// as those that a program counts, are unique without it, and it is made when
+    /// somebody looks for one.
+    places: OnceCell<HashTable<u32>>,
     hasher: DefaultHashBuilder,
     /// For each group, what it waits for.
     outer: Vec<Vec<Edge>>,
@@ -48,28 +52,34 @@ pub(super) struct Waits {
 }
 
 impl<'o, 'd> Wiring<'o, 'd> {
-    /// Indexes the ids and reports those that are missing or taken.
-    pub(super) fn new(outline: &'o Outline<'d>, findings: &mut Findings) -> Self {
+    /// Looks through the ids and reports those that are missing or taken. Unless
+    /// the edges are to be kept, each gets a name of its own.
+    pub(super) fn new(outline: &'o Outline<'d>, keep: bool, findings: &mut Findings) -> Self {
         let count = outline.drafts.len();
+        let ids = if keep { count } else { 0 };
         let mut wiring = Self {
             outline,
-            ids: Vec::with_capacity(count),
-            places: HashTable::with_capacity(count),
+            ids: (0..ids).map(|place| outline.id(place).into()).collect(),
+            places: OnceCell::new(),
             hasher: DefaultHashBuilder::default(),
             outer: outline.groups.iter().map(|_| Vec::new()).collect(),
             waited: vec![0; count],
             implied: 0,
         };
         let mut like_items = Vec::new();
+        let mut last = "";
         for (place, draft) in outline.drafts.iter().enumerate() {
             let id = draft.doc.task_id.as_deref();
             if id.is_some_and(|id| id.ends_with(']')) {
                 like_items.push(place);
             }
-            wiring.ids.push(id.unwrap_or_default().into());
             match id {
-                Some(id) if !id.trim().is_empty() && id.len() <= MAX_NAME => {
-                    wiring.name(id, place, findings);
+                Some(id) if can_name(id) => {
+                    let ascends = (last.len(), last) < (id.len(), id);
+                    last = id;
+                    if !ascends || wiring.places.get().is_some() {
+                        wiring.name(id, place, findings);
+                    }
                 }
                 _ if draft.doc.unread.contains("task_id") => {}
                 other => findings.push(bad_id(other, outline, place)),
@@ -84,7 +94,7 @@ impl<'o, 'd> Wiring<'o, 'd> {
     /// Reports an id that an item of a fan-out will have: those of `a` are
     /// `a[0]`, `a[1]` and so on.
     fn check_item(&self, place: usize, findings: &mut Findings) {
-        let id = &self.ids[place];
+        let id = self.outline.id(place);
         let Some((owner, number)) =
             id.strip_suffix(']').and_then(|id| id.rsplit_once('[')).and_then(|(owner, number)| {
                 let item: usize = number.parse().ok()?;
@@ -109,10 +119,12 @@ impl<'o, 'd> Wiring<'o, 'd> {
     }
 
     fn name(&mut self, id: &str, place: usize, findings: &mut Findings) {
-        let (ids, hasher) = (&self.ids, &self.hasher);
-        let same = |other: &u32| *ids[*other as usize] == *id;
-        let hash = |place: &u32| hasher.hash_one(&*ids[*place as usize]);
-        let first = match self.places.entry(hasher.hash_one(id), same, hash) {
+        self.places.get_or_init(|| self.index(place));
+        let places = self.places.get_mut().expect("it has just been made");
+        let (outline, hasher) = (self.outline, &self.hasher);
+        let same = |other: &u32| outline.id(*other as usize) == id;
+        let hash = |place: &u32| hasher.hash_one(outline.id(*place as usize));
+        let first = match places.entry(hasher.hash_one(id), same, hash) {
             Entry::Occupied(first) => *first.get() as usize,
             Entry::Vacant(vacant) => {
                 vacant.insert(place as u32);
@@ -128,10 +140,23 @@ impl<'o, 'd> Wiring<'o, 'd> {
         );
     }
 
+    /// The places of the first so many tasks, whose ids are known to be unique.
+    fn index(&self, tasks: usize) -> HashTable<u32> {
+        let hash = |place: &u32| self.hasher.hash_one(self.outline.id(*place as usize));
+        let mut places = HashTable::with_capacity(self.outline.drafts.len());
+        for place in 0..tasks as u32 {
+            if can_name(self.outline.id(place as usize)) {
+                places.insert_unique(hash(&place), place, hash);
+            }
+        }
+        places
+    }
+
     /// The task of that id.
     pub(super) fn find(&self, id: &str) -> Option<usize> {
-        let same = |place: &u32| *self.ids[*place as usize] == *id;
-        let found = self.places.find(self.hasher.hash_one(id), same)?;
+        let places = self.places.get_or_init(|| self.index(self.outline.drafts.len()));
+        let same = |place: &u32| self.outline.id(*place as usize) == id;
+        let found = places.find(self.hasher.hash_one(id), same)?;
         Some(*found as usize)
     }
 
@@ -139,7 +164,7 @@ impl<'o, 'd> Wiring<'o, 'd> {
     /// a look at those is much cheaper than one into an index of a million.
     fn find_near(&self, id: &str, place: usize) -> Option<u32> {
         let mut near = (place.saturating_sub(NEAR)..place).rev();
-        let near = near.find(|near| *self.ids[*near] == *id);
+        let near = near.find(|near| self.outline.id(*near) == id);
         near.or_else(|| self.find(id)).map(|on| on as u32)
     }
 
@@ -150,9 +175,9 @@ impl<'o, 'd> Wiring<'o, 'd> {
         agents: &Agents<'_>,
         findings: &mut Findings,
     ) -> Waits {
-        let draft = &self.outline.drafts[place];
+        let role = self.outline.role(place);
         let mut edges = Vec::new();
-        if let After::Barrier(barrier) = draft.after {
+        if let After::Barrier(barrier) = role.after {
             let steps = &self.outline.barriers[barrier as usize];
             if self.affords(steps.len(), place, findings) {
                 edges.extend(steps.iter().map(|step| self.plain(*step)));
@@ -160,9 +185,9 @@ impl<'o, 'd> Wiring<'o, 'd> {
         }
         self.say(place, &mut edges, agents, findings);
         let mut enters = false;
-        if let Some(group) = draft.parent {
-            let begins = draft.after == After::Parent;
-            let inside = |edge: &Edge| self.outline.drafts[edge.task.index()].parent == Some(group);
+        if let Some(group) = role.parent {
+            let begins = role.after == After::Parent;
+            let inside = |edge: &Edge| self.outline.role(edge.task.index()).parent == Some(group);
             enters = begins || !edges.iter().any(inside);
             let outer = self.outer[group as usize].len();
             if enters && self.affords(outer, place, findings) {
@@ -202,7 +227,8 @@ impl<'o, 'd> Wiring<'o, 'd> {
 
     /// An edge without particulars.
     fn plain(&self, place: u32) -> Edge {
-        let name = self.ids[place as usize].clone();
+        let own = || self.outline.id(place as usize).into();
+        let name = self.ids.get(place as usize).cloned().unwrap_or_else(own);
         Edge { task: TaskIx(place), name, forward: true, transform: Box::default() }
     }
 
@@ -225,7 +251,8 @@ impl<'o, 'd> Wiring<'o, 'd> {
                 let message = format!("there is no task '{}'", brief(id));
                 let problem = Problem::error("missing-dependency", at(), message)
                     .hint("add a task with that id, or remove this dependency");
-                findings.push_near(problem, id, self.ids.iter().map(|id| &**id));
+                let all = (0..self.outline.drafts.len()).map(|place| self.outline.id(place));
+                findings.push_near(problem, id, all);
                 continue;
             };
             if let Some(problem) = self.impossible(place, on as usize, id) {
@@ -281,8 +308,9 @@ impl<'o, 'd> Wiring<'o, 'd> {
             let problem = Problem::error("self-dependency", "", message);
             return Some(problem.hint("remove this dependency"));
         }
-        let drafts = &self.outline.drafts;
-        if drafts[on].group.is_some() && self.outline.around(place).any(|around| around == on) {
+        if self.outline.role(on).group.is_some()
+            && self.outline.around(place).any(|around| around == on)
+        {
             let message =
                 format!("this is a step of '{id}', which is finished after all its steps");
             let problem = Problem::error("unsatisfiable", "", message);
@@ -290,7 +318,9 @@ impl<'o, 'd> Wiring<'o, 'd> {
                 problem.hint("wait for a step, or for what the collaborative task waits for"),
             );
         }
-        if drafts[place].group.is_some() && self.outline.around(on).any(|around| around == place) {
+        if self.outline.role(place).group.is_some()
+            && self.outline.around(on).any(|around| around == place)
+        {
             let message = format!("'{id}' is a step of this task, and its steps wait for it");
             let problem = Problem::error("unsatisfiable", "", message);
             return Some(problem.hint("a collaborative task waits for its steps by itself"));
@@ -313,6 +343,11 @@ impl<'o, 'd> Wiring<'o, 'd> {
     }
 }
 
+/// Whether an id can name a task.
+fn can_name(id: &str) -> bool {
+    !id.trim().is_empty() && id.len() <= MAX_NAME && !has_controls(id)
+}
+
 /// What is wrong with an id that cannot name a task.
 fn bad_id(id: Option<&str>, outline: &Outline<'_>, place: usize) -> Problem {
     match id {
@@ -324,6 +359,9 @@ fn bad_id(id: Option<&str>, outline: &Outline<'_>, place: usize) -> Problem {
             format!("an id of {} bytes is too long", id.len()),
         )
         .hint(format!("ids have at most {MAX_NAME} bytes")),
+        Some(id) if has_controls(id) => {
+            control_character(outline.at(place, "task_id"), "a task id", id)
+        }
         Some(_) => {
             Problem::error("missing-id", outline.at(place, "task_id"), "a task id cannot be empty")
                 .hint("give the task a name of its own")

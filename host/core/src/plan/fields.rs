@@ -281,6 +281,20 @@ pub(super) fn rate(doc: &RateDoc, at: At<'_>, findings: &mut Findings) -> Option
     Some(Rate { burst: burst.unwrap_or(even.burst), ..even })
 }
 
+/// Whether a terminal or a viewer would act on something in a name.
+pub(super) fn has_controls(name: &str) -> bool {
+    let suspicious = |byte: u8| !(b' '..0x7f).contains(&byte);
+    name.bytes().any(suspicious) && name.chars().any(char::is_control)
+}
+
+/// What is wrong with such a name.
+pub(super) fn control_character(at: String, what: &str, name: &str) -> Problem {
+    let found = name.chars().find(|c| c.is_control()).map_or(0, u32::from);
+    let message = format!("{what} cannot hold the control character U+{found:04X}");
+    Problem::error("control-character", at, message)
+        .hint("remove it: names are shown in tables, logs and drawings")
+}
+
 /// A rate such as `10/s`.
 fn rate_of_text(text: &str, at: impl Fn() -> String, findings: &mut Findings) -> Option<Rate> {
     let parts = text.split_once('/').map(|(attempts, unit)| (attempts.trim(), unit.trim()));

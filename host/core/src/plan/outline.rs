@@ -18,6 +18,8 @@ pub(super) const APPROVAL: &str = "approval";
 pub(super) struct Outline<'d> {
     root: Root,
     pub(super) drafts: Vec<Draft<'d>>,
+    /// The roles that drafts have; the first is [`Role::ALONE`].
+    roles: Vec<Role>,
     /// The collaborative tasks, in the same order.
     pub(super) groups: Vec<Group>,
     /// Lists of steps that later steps wait for.
@@ -29,11 +31,23 @@ pub(super) struct Draft<'d> {
     pub(super) doc: &'d TaskDoc<'d>,
     /// Its place among its siblings.
     number: u32,
+    /// Which of the roles it has: a million tasks have the same one.
+    role: u32,
+}
+
+/// What a task has to do with collaborative tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Role {
     /// The group it is a step of.
     pub(super) parent: Option<u32>,
     /// The group it stands for.
     pub(super) group: Option<u32>,
     pub(super) after: After,
+}
+
+impl Role {
+    /// That of a task which has nothing to do with any.
+    pub(super) const ALONE: Self = Self { parent: None, group: None, after: After::Nothing };
 }
 
 /// What a task waits for because of where it stands.
@@ -61,6 +75,7 @@ impl<'d> Outline<'d> {
         let mut outline = Self {
             root: document.root,
             drafts: Vec::with_capacity(document.tasks.len()),
+            roles: vec![Role::ALONE],
             groups: Vec::new(),
             barriers: Vec::new(),
         };
@@ -86,14 +101,14 @@ impl<'d> Outline<'d> {
                 return;
             }
             let place = self.drafts.len() as u32;
-            let mut after = After::Nothing;
+            let mut role = Role { parent, ..Role::ALONE };
             if let Some(group) = parent {
                 self.groups[group as usize].steps.push(place);
-                after = order.place(place, doc, &siblings, &mut self.barriers);
+                role.after = order.place(place, doc, &siblings, &mut self.barriers);
                 siblings.entry(doc.task_id.as_deref().unwrap_or_default()).or_insert(place);
             }
-            let draft = Draft { doc, number: number as u32, parent, group: None, after };
-            self.drafts.push(draft);
+            self.drafts.push(Draft { doc, number: number as u32, role: 0 });
+            self.assign(place, role);
             self.check_kind(place as usize, findings);
             let Some(steps) = &doc.steps else { continue };
             if depth == MAX_NESTING {
@@ -105,17 +120,35 @@ impl<'d> Outline<'d> {
                 continue;
             }
             let group = self.groups.len() as u32;
-            self.drafts[place as usize].group = Some(group);
+            self.assign(place, Role { group: Some(group), ..role });
             self.groups.push(Group { place, steps: Vec::with_capacity(steps.len()) });
             self.add(steps, Some(group), depth + 1, findings);
         }
+    }
+
+    /// Gives a task a role that may be another one than most have.
+    fn assign(&mut self, place: u32, role: Role) {
+        if role != Role::ALONE {
+            self.drafts[place as usize].role = self.roles.len() as u32;
+            self.roles.push(role);
+        }
+    }
+
+    /// What a task has to do with collaborative tasks.
+    pub(super) fn role(&self, place: usize) -> Role {
+        self.roles[self.drafts[place].role as usize]
+    }
+
+    /// The id of a task; empty if it has none.
+    pub(super) fn id(&self, place: usize) -> &'d str {
+        self.drafts[place].doc.task_id.as_deref().unwrap_or_default()
     }
 
     /// Where the task stands in the document, such as `tasks[3].steps[0]`.
     pub(super) fn path(&self, place: usize) -> String {
         let draft = &self.drafts[place];
         let number = draft.number;
-        match (draft.parent, self.root) {
+        match (self.role(place).parent, self.root) {
             (Some(group), _) => {
                 let step = format!("steps[{number}]");
                 self.at(self.groups[group as usize].place as usize, &step)
@@ -138,7 +171,7 @@ impl<'d> Outline<'d> {
     /// inside out.
     pub(super) fn around(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(Some(place), |place| {
-            let group = self.drafts[*place].parent?;
+            let group = self.role(*place).parent?;
             Some(self.groups[group as usize].place as usize)
         })
     }
@@ -155,7 +188,8 @@ impl<'d> Outline<'d> {
 
     /// Reports fields that do not belong to a task of its type.
     fn check_kind(&self, place: usize, findings: &mut Findings) {
-        let Draft { doc, parent, .. } = self.drafts[place];
+        let doc = self.drafts[place].doc;
+        let parent = self.role(place).parent;
         let special = matches!(doc.kind.as_deref(), Some(COLLABORATIVE | APPROVAL));
         if let Some(near) = doc.kind.as_deref().filter(|_| !special).and_then(near_kind) {
             let kind = brief(doc.kind.as_deref().unwrap_or_default());
@@ -205,7 +239,7 @@ impl<'d> Outline<'d> {
             let why = "'schema' is for the answer to an approval";
             misplaced("schema", why, "the transformer 'json-schema' checks a result");
         }
-        if kind == Some(APPROVAL) && doc.input.is_some() {
+        if kind == Some(APPROVAL) && doc.terms().input.is_some() {
             let why = "'input' has no effect on an approval, which a person gives";
             let problem = Problem::warning("not-applicable", self.at(place, "input"), why);
             findings.push(problem.hint("put what the person must know into the description"));
@@ -248,10 +282,10 @@ fn near_kind(kind: &str) -> Option<&'static str> {
 fn not_of_groups(doc: &TaskDoc<'_>) -> impl Iterator<Item = &'static str> {
     let fields = [
         ("url", doc.url.is_some()),
-        ("timeout", doc.timeout.is_some()),
+        ("timeout", doc.terms().timeout.is_some()),
         ("timeouts", doc.timeouts.is_some()),
-        ("retry_policy", doc.retry_policy.is_some()),
-        ("input", doc.input.is_some()),
+        ("retry_policy", doc.terms().retry_policy.is_some()),
+        ("input", doc.terms().input.is_some()),
         ("transform", !doc.transform.is_empty()),
         ("for_each", doc.for_each.is_some()),
         ("resources", doc.resources.is_some()),
@@ -269,7 +303,7 @@ fn not_of_approvals(doc: &TaskDoc<'_>) -> impl Iterator<Item = &'static str> {
         ("agent", doc.agent.is_some()),
         ("url", doc.url.is_some()),
         ("timeouts.idle", idle),
-        ("retry_policy", doc.retry_policy.is_some()),
+        ("retry_policy", doc.terms().retry_policy.is_some()),
         ("resources", doc.resources.is_some()),
         ("cache", doc.cache.is_some()),
         ("batch", doc.batch.is_some()),

@@ -92,9 +92,7 @@ impl Readers<'_, '_> {
 
     /// Warns of inputs that the workflow does not declare, though it does others.
     fn check_inputs(&self, field: &Field<'_>, reads: &Reads, findings: &mut Findings) {
-        let methods = ["items", "keys", "values", "get"];
-        let known = |name: &str| self.inputs.contains_key(name) || methods.contains(&name);
-        for name in reads.inputs.iter().filter(|name| !known(name)) {
+        for name in reads.inputs.iter().filter(|name| !self.inputs.contains_key(*name)) {
             let message = format!("'inputs' has no '{}'", brief(name));
             let at = self.outline.at(field.place, field.name);
             let problem = Problem::warning("unknown-input", at, message)
@@ -135,7 +133,7 @@ impl Readers<'_, '_> {
         let hint = if let Some(name) = dashed {
             format!("write results['{name}'], since a dash means minus")
         } else if let Some(edge) =
-            edges.iter().find(|edge| *self.wiring.ids[edge.task.index()] == *result)
+            edges.iter().find(|edge| self.outline.id(edge.task.index()) == result)
             && edge.forward
         {
             format!("it goes by the name '{}' here", edge.name)

@@ -11,7 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use serde_json::{Map, Value};
 
 use super::agents::Agents;
-use super::outline::{APPROVAL, Outline};
+use super::outline::{APPROVAL, Outline, Role};
 use super::reads::{TEMPLATE_HINT, expression, rule};
 use super::{
     AgentIx, CacheRule, ForEach, Items, OnFailure, Resources, TaskSettings, Timeouts, fields,
@@ -66,7 +66,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
         findings: &mut Findings,
     ) -> Arc<TaskSettings> {
         let draft = &self.outline.drafts[place];
-        let plain = draft.parent.is_none() && draft.group.is_none() && is_plain(draft.doc);
+        let plain = self.outline.role(place) == Role::ALONE && is_plain(draft.doc);
         if plain && let Some(settings) = &self.plain {
             return settings.clone();
         }
@@ -112,10 +112,11 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
         }
         // What a collaborative task says for its steps is checked where it stands.
         let mut muted = Findings::default();
-        let priority = outline.said(place, |doc| doc.priority).map_or(5, |(from, priority)| {
-            let findings = if from == place { &mut *findings } else { &mut muted };
-            fields::priority(priority, || at("priority"), findings)
-        });
+        let priority =
+            outline.said(place, |doc| doc.terms().priority).map_or(5, |(from, priority)| {
+                let findings = if from == place { &mut *findings } else { &mut muted };
+                fields::priority(priority, || at("priority"), findings)
+            });
         let deadline = outline.said(place, |doc| doc.deadline.as_ref()).and_then(|(from, doc)| {
             let findings = if from == place { &mut *findings } else { &mut muted };
             fields::deadline(doc, self.now, || at("deadline"), findings)
@@ -126,15 +127,15 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             timeouts: self.timeouts(place, findings),
             priority,
             deadline,
-            retry: match &doc.retry_policy {
+            retry: match &doc.terms().retry_policy {
                 None => RetryPolicy::default(),
                 Some(retry) => {
                     fields::retry(retry, RetryPolicy::default(), &within("retry_policy"), findings)
                 }
             },
-            input: doc.input.as_ref().map(|input| input.0.clone()),
-            metadata: doc.metadata.as_ref().map_or_else(Map::new, |free| free.0.clone()),
-            labels: match &doc.labels {
+            input: doc.terms().input.as_ref().map(|input| input.0.clone()),
+            metadata: doc.terms().metadata.as_ref().map_or_else(Map::new, |free| free.0.clone()),
+            labels: match &doc.terms().labels {
                 None => BTreeMap::new(),
                 Some(labels) => fields::labels(labels, &within("labels"), findings),
             },
@@ -150,7 +151,7 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             expected: doc
                 .expected_duration
                 .and_then(|seconds| fields::millis(seconds, || at("expected_duration"), findings))
-                .unwrap_or(if draft.group.is_some() { 0 } else { DEFAULT_EXPECTED }),
+                .unwrap_or(if outline.role(place).group.is_some() { 0 } else { DEFAULT_EXPECTED }),
             when,
             for_each: self.for_each(place, findings),
             cache: self.cache(place, findings),
@@ -171,13 +172,13 @@ impl<'o, 'd> SettingsMaker<'o, 'd> {
             _ => DEFAULT_TIMEOUT,
         };
         let timeouts = Timeouts {
-            attempt: read(doc.timeout, "timeout").unwrap_or(default),
+            attempt: read(doc.terms().timeout, "timeout").unwrap_or(default),
             queue: read(more.queue, "timeouts.queue"),
             idle: read(more.idle, "timeouts.idle"),
             total: read(more.total, "timeouts.total"),
         };
         let attempt = Some(timeouts.attempt);
-        let own = attempt.filter(|_| doc.timeout.is_some());
+        let own = attempt.filter(|_| doc.terms().timeout.is_some());
         for (field, limit, name, outer) in [
             ("timeout", own, "timeouts.total", timeouts.total),
             ("timeouts.queue", timeouts.queue, "timeouts.total", timeouts.total),
@@ -265,7 +266,10 @@ pub(super) fn agents_of<'d>(
     let default = agents.default_agent().map(|name| (place, name));
     let unread = outline.around(place).any(|at| outline.drafts[at].doc.unread.contains("agent"));
     let first = match said.or(default) {
-        _ if unread => None,
+        _ if unread => {
+            agents.missed();
+            None
+        }
         Some((from, name)) => agents.find(name, || outline.at(from, "agent"), findings),
         None => {
             findings.push(
@@ -305,12 +309,7 @@ fn is_plain(doc: &TaskDoc<'_>) -> bool {
         description: _,
         agent: _,
         depends_on: _,
-        timeout: None,
-        priority: None,
-        retry_policy: None,
-        input: None,
-        metadata: None,
-        labels: None,
+        terms: None,
         more: None,
     } = doc
     else {

@@ -4,9 +4,9 @@
 
 use std::fmt::Debug;
 
-use memchr::{memchr, memrchr};
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
+use super::lines::{break_at, end_of_line, start_of_line};
 use crate::problem::Span;
 
 /// Bytes of a line that are shown before and after a place.
@@ -127,8 +127,10 @@ fn rows_around(text: &str, shown: Shown) -> Vec<Row> {
     let mut rows = Vec::with_capacity(3);
     if !row.cut.0 && row.start > 0 && shown.line > 1 {
         let before = text.floor_char_boundary(row.start.saturating_sub(AROUND));
-        let end = row.start - 1;
-        let start = memrchr(b'\n', &text.as_bytes()[before..end]).map(|at| before + at + 1);
+        let bytes = text.as_bytes();
+        let both = row.start > 1 && break_at(&bytes[row.start - 2..]) == 2;
+        let end = row.start - if both { 2 } else { 1 };
+        let start = start_of_line(&bytes[before.min(end)..end]).map(|at| before + at);
         // Where a long line ends is nothing to learn from.
         if let Some(start) = start.or((before == 0).then_some(0)) {
             rows.push(self::row(text, Span { offset: start, length: 0 }, shown.line - 1));
@@ -140,8 +142,8 @@ fn rows_around(text: &str, shown: Shown) -> Vec<Row> {
 }
 
 fn row_after(text: &str, row: Row) -> Option<Row> {
-    let start = row.end + memchr(b'\n', text.as_bytes()[row.end..].get(..2)?)? + 1;
-    let after = !row.cut.1 && start < text.len();
+    let start = row.end + break_at(&text.as_bytes()[row.end..]);
+    let after = !row.cut.1 && row.end < start && start < text.len();
     after.then(|| self::row(text, Span { offset: start, length: 0 }, row.number + 1))
 }
 
@@ -151,13 +153,12 @@ fn row(text: &str, span: Span, number: usize) -> Row {
     let offset = text.floor_char_boundary(span.offset.min(text.len()));
     let from = text.floor_char_boundary(offset.saturating_sub(AROUND));
     let to = text.ceil_char_boundary((span.end() + AROUND).min(text.len()));
-    let start = memrchr(b'\n', &bytes[from..offset]).map(|at| from + at + 1);
-    let end = memchr(b'\n', &bytes[offset..to]).map(|at| offset + at);
+    let start = start_of_line(&bytes[from..offset]).map(|at| from + at);
+    let end = end_of_line(&bytes[offset..to]).map(|at| offset + at);
     let cut = (start.is_none() && from > 0, end.is_none() && to < text.len());
     let start = start.unwrap_or(from);
     let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
     let end = end.unwrap_or(to);
-    let end = if text[..end].ends_with('\r') && end > start { end - 1 } else { end };
     Row { number, start, end, cut }
 }
 

@@ -1,7 +1,8 @@
-//! Lines end with a line feed; columns count characters. A byte order mark is
-//! not a character of the first line.
+//! Lines end with a line feed, a carriage return, or a carriage return and a line
+//! feed, as they do in YAML and in editors; columns count characters. A byte order mark
+//! is not a character of the first line.
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memchr2_iter, memrchr2};
 
 use crate::problem::Span;
 
@@ -19,8 +20,11 @@ pub(super) fn places(text: &str, offsets: impl IntoIterator<Item = usize>) -> Ve
     let (mut at, mut line, mut column) = (0, 1, 1);
     let mut place = |offset: usize| {
         let passed = &bytes[at..offset.clamp(at, bytes.len())];
-        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
-        let last = match memrchr(b'\n', passed) {
+        // A line feed that belongs to a carriage return ends no line of its own.
+        let ends =
+            |end: &usize| bytes[at + end] == b'\n' || bytes.get(at + end + 1) != Some(&b'\n');
+        let breaks = memchr2_iter(b'\n', b'\r', passed).filter(ends).count();
+        let last = match memchr2_iter(b'\n', b'\r', passed).rfind(ends) {
             Some(last) => {
                 column = 1;
                 &passed[last + 1..]
@@ -46,10 +50,15 @@ fn characters(bytes: &[u8]) -> usize {
 /// The character at a line and a column, counted in `unit`s; the nearest one
 /// there is.
 pub(super) fn character(text: &str, line: usize, column: usize, unit: Unit) -> Span {
+    let bytes = text.as_bytes();
     let mut start = 0;
     for _ in 1..line {
-        match memchr(b'\n', &text.as_bytes()[start..]) {
-            Some(found) => start += found + 1,
+        let end = match unit {
+            Unit::Bytes => memchr(b'\n', &bytes[start..]),
+            Unit::Characters => end_of_line(&bytes[start..]),
+        };
+        match end {
+            Some(end) => start += end + break_at(&bytes[start + end..]),
             None => break,
         }
     }
@@ -57,8 +66,11 @@ pub(super) fn character(text: &str, line: usize, column: usize, unit: Unit) -> S
         start = '\u{feff}'.len_utf8();
     }
     let rest = &text[start..];
-    let length = memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
-    let line = rest[..length].trim_end_matches('\r');
+    let line = match unit {
+        Unit::Bytes => rest.split('\n').next().unwrap_or_default(),
+        Unit::Characters => &rest[..end_of_line(rest.as_bytes()).unwrap_or(rest.len())],
+    };
+    let line = line.trim_end_matches('\r');
     let skipped = column.saturating_sub(1);
     let within = match unit {
         Unit::Characters => line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at),
@@ -68,10 +80,31 @@ pub(super) fn character(text: &str, line: usize, column: usize, unit: Unit) -> S
     Span { offset: start + within, length }
 }
 
+/// Where the first line of these bytes ends, if it does.
+pub(super) fn end_of_line(bytes: &[u8]) -> Option<usize> {
+    memchr2(b'\n', b'\r', bytes)
+}
+
+/// Where the last line of these bytes starts, if a line ends before it.
+pub(super) fn start_of_line(bytes: &[u8]) -> Option<usize> {
+    memrchr2(b'\n', b'\r', bytes).map(|end| end + 1)
+}
+
+/// Bytes of the line break that these begin with.
+pub(super) fn break_at(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    }
+}
+
 /// What a parser counts columns in.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unit {
+    /// Bytes, in lines that only a line feed ends: that of JSON.
     Bytes,
+    /// Characters, in lines as they are here: that of YAML.
     Characters,
 }
 
@@ -85,6 +118,20 @@ mod tests {
         let offset = |part: &str| text.find(part).unwrap();
         let offsets = [offset("ä"), offset("b"), offset("c"), offset("日"), offset("x"), 99];
         assert_eq!(places(text, offsets), [(1, 1), (1, 2), (2, 2), (4, 1), (4, 3), (4, 4)]);
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_alone_or_with_a_line_feed() {
+        let text = "a\rb\r\nc\n\rd\r\r\ne";
+        let offset = |part: &str| text.find(part).unwrap();
+        let offsets = ["a", "b", "c", "d", "e"].map(offset);
+        assert_eq!(places(text, offsets), [(1, 1), (2, 1), (3, 1), (5, 1), (7, 1)]);
+        // Between the two nothing begins.
+        assert_eq!(places(text, [offset("b") + 2, offset("c")]), [(2, 3), (3, 1)]);
+        for (line, expected) in [(1, "a"), (2, "b"), (3, "c"), (5, "d"), (7, "e")] {
+            let span = character(text, line, 1, Unit::Characters);
+            assert_eq!(&text[span.offset..span.end()], expected, "{line}");
+        }
     }
 
     #[test]

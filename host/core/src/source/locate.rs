@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use memchr::memchr;
-
 use super::ids::Ids;
-use super::lines::{Unit, character, places};
+use super::lines::{Unit, character, end_of_line, places};
 use super::walk;
 use super::walk::Walk;
 
@@ -138,7 +136,7 @@ fn point_at(text: &str, asked: &Asked<'_>, node: &Node) -> Span {
     let exact = node.length == asked.path.len();
     let short = |span: Span| {
         let part = text.as_bytes().get(span.offset..span.end()).unwrap_or_default();
-        (1..=LONGEST).contains(&part.len()) && memchr(b'\n', part).is_none()
+        (1..=LONGEST).contains(&part.len()) && end_of_line(part).is_none()
     };
     if let Some(word) = asked.word.filter(|_| exact).and_then(|word| find_word(text, node, word)) {
         return clipped(text, word);
@@ -173,7 +171,7 @@ fn clipped(text: &str, span: Span) -> Span {
     let start = text.floor_char_boundary(span.offset.min(text.len()));
     let end = text.floor_char_boundary(span.end().min(start + LONGEST).min(text.len()));
     let part = &text[start..end];
-    let line = part.lines().next().unwrap_or_default().trim_end();
+    let line = part[..end_of_line(part.as_bytes()).unwrap_or(part.len())].trim_end();
     Span { offset: start, length: line.len() }
 }
 

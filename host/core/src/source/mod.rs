@@ -10,6 +10,7 @@
 //!   * `walk`, which follows the paths somebody asked for,
 //!   * `wanted`, which holds those paths, and
 //!   * `lines`, which counts lines and columns.
+//! * `numbers`: those that are not what they say once they have been read.
 //! * `excerpt`: the few lines around a place.
 
 mod excerpt;
@@ -17,6 +18,7 @@ mod ids;
 mod json;
 mod lines;
 mod locate;
+mod numbers;
 mod walk;
 mod wanted;
 mod yaml;
@@ -26,6 +28,7 @@ use std::borrow::Cow;
 pub(crate) use excerpt::{Excerpt, Shown, printable};
 pub(crate) use lines::place;
 pub use locate::locate;
+pub(crate) use numbers::inexact_numbers;
 
 use crate::problem::Span;
 use crate::spec::Format;

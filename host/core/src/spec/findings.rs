@@ -24,18 +24,32 @@ impl Findings {
     pub(crate) fn push(&mut self, mut problem: Problem) {
         self.errors += usize::from(problem.severity == Severity::Error);
         if self.problems.len() < MAX_PROBLEMS {
-            for (list, item) in self.removed.iter().rev() {
-                let related = problem.related.iter_mut().map(|related| &mut related.path);
-                for path in std::iter::once(&mut problem.path).chain(related) {
-                    if let Some(before) = shifted(path, list, *item) {
-                        *path = before;
-                    }
-                }
+            let related = problem.related.iter_mut().map(|related| &mut related.path);
+            for path in std::iter::once(&mut problem.path).chain(related) {
+                *path = self.original(std::mem::take(path));
             }
             self.problems.push(problem);
         } else {
             self.uncounted += 1;
         }
+    }
+
+    /// Adds what was found in the text of the document, unless something else was
+    /// found there.
+    pub(crate) fn push_located(&mut self, problem: Problem) {
+        if self.is_full() {
+            self.uncounted += 1;
+        } else if self.problems.iter().all(|other| other.path != problem.path) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// The place in the document of what now has this path.
+    pub(crate) fn original(&self, path: String) -> String {
+        let before = |path: String, (list, item): &(String, usize)| {
+            shifted(&path, list, *item).unwrap_or(path)
+        };
+        self.removed.iter().rev().fold(path, before)
     }
 
     /// Adds what is legal but surely not meant.

@@ -62,6 +62,17 @@ pub(super) fn read_value<'de, D: Deserializer<'de>>(
     Ok((value, faults.into_inner()))
 }
 
+/// Whether there is a number in it that is held as a floating-point one.
+pub(crate) fn has_floats(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        // As deep as the value, which its parser bounds.
+        Value::Array(items) => items.iter().any(has_floats),
+        Value::Object(fields) => fields.values().any(has_floats),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 /// A JSON type in words.
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {

@@ -29,13 +29,14 @@ mod workflow;
 
 pub use agent::{AgentDoc, BatchDoc, BatchLimitsDoc, RateDoc, RateLimitDoc, optional_duration};
 pub(crate) use findings::{Findings, brief, near};
+pub(crate) use free::has_floats;
 pub use free::{Free, FreeObject};
 pub use parse::{Format, parse, parse_open, parse_typed, utf8};
 pub use schema::schema;
 pub use task::{
     CacheDoc, ConfiguredTransformDoc, DeadlineDoc, DependencyDoc, DurationDoc, EdgeDoc,
     FallbackDoc, ForEachDoc, JitterDoc, LabelDoc, LabelsDoc, MoreDoc, NetworkDoc, OnFailureDoc,
-    OnFailureWord, ResourcesDoc, RetryDoc, TaskDoc, TimeoutsDoc, TransformDoc, Unread,
+    OnFailureWord, ResourcesDoc, RetryDoc, TaskDoc, TermsDoc, TimeoutsDoc, TransformDoc, Unread,
 };
 pub use text::Text;
 pub use workflow::{BudgetDoc, ConflictWord, Document, Root};

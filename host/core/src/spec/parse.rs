@@ -11,7 +11,8 @@ use super::findings::Findings;
 use super::free::{FreeObject, read_value, type_name};
 use super::limits::{MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENT};
 use super::part::{Part, Reader, field_path, strip_place};
-use super::{Document, Root, TaskDoc};
+use super::repair::Repaired;
+use super::{Document, Root, TaskDoc, Unread};
 use crate::problem::{Problem, Span};
 use crate::source::place;
 
@@ -78,6 +79,7 @@ pub fn parse_open(text: &str, format: Format) -> Result<Document<'_>, Vec<Proble
 }
 
 fn read(text: &str, format: Format, open: bool) -> Result<Document<'_>, Vec<Problem>> {
+    let source = text;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_DOCUMENT {
         return Err(vec![too_large(text.len())]);
@@ -97,7 +99,9 @@ fn read(text: &str, format: Format, open: bool) -> Result<Document<'_>, Vec<Prob
         return Err(vec![neither(root, &mut reader)]);
     }
     document.findings = reader.findings;
-    let hopeless = document.tasks.is_empty() && document.findings.has_errors();
+    document.source = Some((source, format));
+    let nothing = document.tasks.is_empty() && document.agents.is_empty();
+    let hopeless = nothing && document.findings.has_errors();
     if hopeless { Err(document.findings.into_problems()) } else { Ok(document) }
 }
 
@@ -154,8 +158,7 @@ impl<'a> Reader<'a> {
                 "agents" => {
                     let agents = self.fields(part, &path).unwrap_or_default();
                     for (name, agent) in self.once(agents, &path) {
-                        let read = self.typed(agent, &field_path(&path, &name));
-                        document.agents.extend(read.map(|agent| (name.to_string(), agent)));
+                        self.agent(name.to_string(), agent, &field_path(&path, &name), document);
                     }
                 }
                 "tasks" => tasks = Some(part),
@@ -173,6 +176,22 @@ impl<'a> Reader<'a> {
                 Problem::error("missing-field", "", "the field 'tasks' is missing")
                     .hint("a workflow has 'tasks'; a single task has a 'task_id'"),
             ),
+        }
+    }
+
+    fn agent(&mut self, name: String, part: Part<'a>, path: &str, document: &mut Document<'a>) {
+        let Repaired { doc, unread } = self.repaired(part, path);
+        match (doc, unread.is_empty()) {
+            (Some(agent), true) => {
+                document.agents.insert(name, agent);
+            }
+            (Some(agent), false) => {
+                document.unread_agents.insert(name.clone(), Unread::Fields(unread.into()));
+                document.agents.insert(name, agent);
+            }
+            (None, _) => {
+                document.unread_agents.insert(name, Unread::Everything);
+            }
         }
     }
 

@@ -4,6 +4,9 @@
 //! JSON stays text until a part's type is known, so that a million tasks never
 //! stand in memory as a tree. YAML has no such luck.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -12,7 +15,7 @@ use super::Text;
 use super::describe::{describe, too_deep};
 use super::findings::{Findings, brief};
 use super::free::read_value;
-use super::repair::{Repaired, repair};
+use super::repair::{MAX_ROUNDS, Repaired, repair};
 use super::task::{MoreDoc, TaskDoc, Unread};
 use crate::problem::Problem;
 
@@ -105,8 +108,19 @@ impl<'a> Reader<'a> {
 
     /// Reads a part as `T` with what is wrong in it left out.
     pub(super) fn typed<T: Deserialize<'a>>(&mut self, part: Part<'a>, path: &str) -> Option<T> {
-        let value = self.value(part, path)?;
-        repair(value, path, &mut self.findings).doc
+        self.repaired(part, path).doc
+    }
+
+    /// The same, with the fields that had something wrong.
+    pub(super) fn repaired<T: Deserialize<'a>>(
+        &mut self,
+        part: Part<'a>,
+        path: &str,
+    ) -> Repaired<T> {
+        match self.value(part, path) {
+            Some(value) => repair(value, path, &mut self.findings),
+            None => Repaired { doc: None, unread: Vec::new() },
+        }
     }
 
     /// Reads a task and its steps. The good case costs one pass over the text.
@@ -160,8 +174,23 @@ impl<'a> Reader<'a> {
             Part::Value(value) => return Some(value),
             Part::Json(text) => text,
         };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let value = read_value(&mut json, path).and_then(|value| json.end().map(|()| value));
+        let read = |text: &str| {
+            let mut json = serde_json::Deserializer::from_str(text);
+            read_value(&mut json, path).and_then(|value| json.end().map(|()| value))
+        };
+        let mut mended = Cow::Borrowed(text);
+        let mut value = read(&mended);
+        for _ in 0..MAX_ROUNDS {
+            // The parser stops at a number it cannot hold; nothing else does.
+            let Some(number) = value.as_ref().err().and_then(|error| too_large(&mended, error))
+            else {
+                break;
+            };
+            let _ = self.said(value, text, path);
+            let blank = " ".repeat(number.len() - NULL.len());
+            mended.to_mut().replace_range(number, &format!("{NULL}{blank}"));
+            value = read(&mended);
+        }
         let (value, faults) = self.said(value, text, path)?;
         faults.into_iter().for_each(|fault| self.findings.push(fault));
         Some(value)
@@ -176,8 +205,9 @@ impl<'a> Reader<'a> {
                 describe(message, path.to_owned())
             } else if message.starts_with("recursion limit") {
                 too_deep(path.to_owned())
-            } else if message.starts_with("number out of range") {
+            } else if message.starts_with(OUT_OF_RANGE) {
                 Problem::error("out-of-range", path, "a number is too large to be held")
+                    .hint("put it in quotes to mean a string")
             } else {
                 Problem::error("syntax", path, message)
             };
@@ -189,12 +219,38 @@ impl<'a> Reader<'a> {
                 let margin = before.len() - before.rfind('\n').map_or(0, |end| end + 1);
                 let first = error.line() <= 1;
                 problem.line = Some(line + error.line().max(1));
-                problem.column = Some(error.column() + if first { margin } else { 0 });
+                // The parser is behind a number when it finds that it is too large.
+                let number = too_large(text, &error).map(|number| {
+                    let line = text[..number.start].rfind('\n').map_or(0, |end| end + 1);
+                    number.start - line + 1
+                });
+                let column = number.unwrap_or(error.column());
+                problem.column = Some(column + if first { margin } else { 0 });
             }
             self.findings.push(problem);
         })
         .ok()
     }
+}
+
+/// How the JSON parser says that it cannot hold a number.
+const OUT_OF_RANGE: &str = "number out of range";
+
+/// What stands in for such a number, which is always longer.
+const NULL: &str = "null";
+
+/// The number in `text` that the parser says it cannot hold.
+fn too_large(text: &str, error: &serde_json::Error) -> Option<Range<usize>> {
+    if !error.to_string().starts_with(OUT_OF_RANGE) {
+        return None;
+    }
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let end = (lines.map(str::len).sum::<usize>() + error.column()).min(text.len());
+    let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    let bytes = text.as_bytes();
+    let end = end + bytes[end..].iter().take_while(|byte| part(byte)).count();
+    let length = bytes[..end].iter().rev().take_while(|byte| part(byte)).count();
+    (length >= NULL.len()).then(|| end - length..end)
 }
 
 /// Both parsers append " at line L…", which is said elsewhere.

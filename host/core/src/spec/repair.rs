@@ -9,9 +9,10 @@ use serde_path_to_error::{Path, Segment};
 
 use super::describe::describe;
 use super::findings::Findings;
+use super::part::field_path;
 
 /// Mistakes in one part after which it is given up.
-const MAX_ROUNDS: usize = 100;
+pub(super) const MAX_ROUNDS: usize = 100;
 
 /// What could be read of a value.
 pub(super) struct Repaired<T> {
@@ -28,6 +29,7 @@ pub(super) fn repair<'a, T: Deserialize<'a>>(
     findings: &mut Findings,
 ) -> Repaired<T> {
     let mut unread = Vec::new();
+    let mut removed = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let error = match serde_path_to_error::deserialize(value.clone()) {
             Ok(doc) => return Repaired { doc: Some(doc), unread },
@@ -35,13 +37,20 @@ pub(super) fn repair<'a, T: Deserialize<'a>>(
         };
         let inner = error.path().clone();
         let at = join(path, &inner);
-        findings.push(describe(&error.into_inner().to_string(), at));
+        let message = error.into_inner().to_string();
+        // What was wrong and has been taken out is missing now, which is no news.
+        let missing =
+            message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let known = |field: &str| removed.contains(&field_path(&at, field));
+        if !missing.is_some_and(known) {
+            findings.push(describe(&message, at.clone()));
+        }
         if let Some(Segment::Map { key }) = inner.iter().next() {
             unread.push(key.clone());
         }
         match remove(&mut value, &inner) {
             Removed::Nothing => break,
-            Removed::Field => {}
+            Removed::Field => removed.push(at),
             Removed::Item(list, item) => findings.item_removed(join(path, list), item),
         }
     }

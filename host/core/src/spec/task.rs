@@ -1,7 +1,7 @@
 //! One task as people write it.
 //!
-//! A workflow may have a million of these, so fields that most tasks leave out
-//! are boxed, all together.
+//! A workflow may have a million of these, so fields that many tasks leave out are
+//! boxed together, and those that most leave out apart from them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -14,11 +14,13 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 use super::forms::{self, Forms};
+use super::free::has_floats;
 use super::{Free, FreeObject, Text};
 use crate::retry::Backoff;
 
-/// One task, or one step of a collaborative task. What few tasks say is in
-/// [`MoreDoc`], whose fields read as if they were its own.
+/// One task, or one step of a collaborative task. What many tasks leave out is in
+/// [`TermsDoc`]; what few say in [`MoreDoc`], whose fields read as if they were its
+/// own.
 #[derive(Debug, Clone, Default, JsonSchema)]
 #[schemars(deny_unknown_fields, description = "One task, or one step of a collaborative task.")]
 pub struct TaskDoc<'a> {
@@ -35,6 +37,17 @@ pub struct TaskDoc<'a> {
     pub agent: Option<Text<'a>>,
     /// What it waits for; absent and empty differ in steps.
     pub depends_on: Option<Vec<DependencyDoc<'a>>>,
+    /// On which terms it is done, if it has any of them.
+    #[schemars(flatten, with = "TermsDoc<'a>")]
+    pub terms: Option<Box<TermsDoc<'a>>>,
+    /// The other fields, if it has any of them.
+    #[schemars(flatten, with = "MoreDoc<'a>")]
+    pub more: Option<Box<MoreDoc<'a>>>,
+}
+
+/// The terms a task is done on, and what it is about.
+#[derive(Debug, Clone, Default, JsonSchema)]
+pub struct TermsDoc<'a> {
     /// Seconds an attempt may take.
     #[schemars(range(min = 0.0, max = 31_622_400.0))]
     pub timeout: Option<f64>,
@@ -50,9 +63,18 @@ pub struct TaskDoc<'a> {
     /// Words to find it by: an object of strings.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub labels: Option<Box<LabelsDoc<'a>>>,
-    /// The other fields, if it has any of them.
-    #[schemars(flatten, with = "MoreDoc<'a>")]
-    pub more: Option<Box<MoreDoc<'a>>>,
+}
+
+impl TermsDoc<'static> {
+    /// What a task says that has none.
+    const NOTHING: Self = Self {
+        timeout: None,
+        priority: None,
+        retry_policy: None,
+        input: None,
+        metadata: None,
+        labels: None,
+    };
 }
 
 /// What few tasks say.
@@ -120,6 +142,43 @@ impl MoreDoc<'static> {
     };
 }
 
+impl<'a> TaskDoc<'a> {
+    /// Its terms; none of them if it has none.
+    pub fn terms(&self) -> &TermsDoc<'a> {
+        static NOTHING: TermsDoc<'static> = TermsDoc::NOTHING;
+        self.terms.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// Whether a number in its free values is held as a floating-point one.
+    pub(crate) fn has_floats(&self) -> bool {
+        let object = |object: &FreeObject| object.0.values().any(has_floats);
+        let transforms = |transforms: &[TransformDoc<'_>]| {
+            transforms.iter().any(|transform| match transform {
+                TransformDoc::Name(_) => false,
+                TransformDoc::Configured(doc) => object(&doc.config),
+            })
+        };
+        let edge = |dependency: &DependencyDoc<'_>| match dependency {
+            DependencyDoc::Id(_) => false,
+            DependencyDoc::Edge(edge) => transforms(&edge.transform),
+        };
+        let more = |more: &MoreDoc<'_>| {
+            let items = match &more.for_each {
+                Some(ForEachDoc::List(items)) => items.iter().any(|item| has_floats(&item.0)),
+                _ => false,
+            };
+            items || transforms(&more.transform) || more.schema.as_deref().is_some_and(object)
+        };
+        let terms = |terms: &TermsDoc<'_>| {
+            let input = terms.input.as_ref().is_some_and(|input| has_floats(&input.0));
+            input || terms.metadata.as_deref().is_some_and(object)
+        };
+        self.terms.as_deref().is_some_and(terms)
+            || self.depends_on.iter().flatten().any(edge)
+            || self.more.as_deref().is_some_and(more)
+    }
+}
+
 impl<'a> Deref for TaskDoc<'a> {
     type Target = MoreDoc<'a>;
 
@@ -138,15 +197,21 @@ impl DerefMut for TaskDoc<'_> {
 /// Reads [`TaskDoc`] field by field, in place: a derived reader would hold all
 /// fields apart first, and those of [`MoreDoc`] in a map.
 macro_rules! read_fields {
-    ($($name:literal $field:ident),* $(,)?) => {
+    (
+        first: $($first_name:literal $first:ident),*;
+        terms: $($term_name:literal $term:ident),*;
+        others: $($name:literal $field:ident),*;
+    ) => {
         #[derive(Clone, Copy, DeriveDeserialize)]
         #[serde(field_identifier)]
         #[expect(non_camel_case_types, reason = "the fields' own names")]
         enum Field {
-            $(#[serde(rename = $name)] $field),*
+            $(#[serde(rename = $first_name)] $first,)*
+            $(#[serde(rename = $term_name)] $term,)*
+            $(#[serde(rename = $name)] $field,)*
         }
 
-        const FIELDS: &[&str] = &[$($name),*];
+        const FIELDS: &[&str] = &[$($first_name,)* $($term_name,)* $($name,)*];
 
         impl<'de: 'a, 'a> Visitor<'de> for TaskVisitor<'a> {
             type Value = TaskDoc<'a>;
@@ -165,6 +230,10 @@ macro_rules! read_fields {
                     }
                     given |= bit;
                     match field {
+                        $(Field::$first => task.$first = map.next_value()?,)*
+                        $(Field::$term => {
+                            task.terms.get_or_insert_default().$term = map.next_value()?;
+                        })*
                         $(Field::$field => task.$field = map.next_value()?,)*
                     }
                 }
@@ -177,13 +246,14 @@ macro_rules! read_fields {
 struct TaskVisitor<'a>(PhantomData<TaskDoc<'a>>);
 
 read_fields! {
-    "task_id" task_id, "type" kind, "description" description, "agent" agent, "url" url,
-    "depends_on" depends_on, "timeout" timeout, "timeouts" timeouts, "priority" priority,
-    "deadline" deadline, "retry_policy" retry_policy, "input" input, "metadata" metadata,
-    "labels" labels, "transform" transform, "when" when, "for_each" for_each,
-    "max_parallel" max_parallel, "resources" resources, "cache" cache, "schema" schema,
-    "batch" batch, "on_failure" on_failure, "expected_duration" expected_duration,
-    "steps" steps, "parallel" parallel,
+    first: "task_id" task_id, "type" kind, "description" description, "agent" agent, "url" url,
+        "depends_on" depends_on;
+    terms: "timeout" timeout, "priority" priority, "retry_policy" retry_policy, "input" input,
+        "metadata" metadata, "labels" labels;
+    others: "timeouts" timeouts, "deadline" deadline, "transform" transform, "when" when, "for_each" for_each, "max_parallel" max_parallel,
+        "resources" resources, "cache" cache, "schema" schema, "batch" batch,
+        "on_failure" on_failure, "expected_duration" expected_duration, "steps" steps,
+        "parallel" parallel;
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for TaskDoc<'a> {
@@ -618,4 +688,4 @@ impl Forms<'_> for JitterDoc {
 }
 
 // A workflow may have a million of these.
-const _: () = assert!(size_of::<TaskDoc<'_>>() <= 192);
+const _: () = assert!(size_of::<TaskDoc<'_>>() <= 136);

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::findings::Findings;
-use super::{AgentDoc, DeadlineDoc, OnFailureDoc, TaskDoc, Text};
+use super::free::has_floats;
+use super::{AgentDoc, DeadlineDoc, Format, OnFailureDoc, TaskDoc, Text, Unread};
 
 /// A document that has been read. It borrows from its text.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,17 @@ pub struct Document<'a> {
     pub open: bool,
     /// What could not be read. The compiler reports it with what it finds.
     pub(crate) findings: Findings,
+    /// What could not be read of the agents that have something wrong.
+    pub(crate) unread_agents: BTreeMap<String, Unread>,
+    /// The text it was read from, and how that is written.
+    pub(crate) source: Option<(&'a str, Format)>,
+}
+
+impl Document<'_> {
+    /// Whether a number in what it tells agents is held as a floating-point one.
+    pub(crate) fn has_floats(&self) -> bool {
+        self.agents.values().any(|agent| agent.config.values().any(has_floats))
+    }
 }
 
 /// The shape of a document.

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use super::ENVIRONMENT;
 
+/// What objects can be asked besides their values: none of these is an input.
+const METHODS: [&str; 4] = ["items", "keys", "values", "get"];
+
 /// What a template or an expression reads. Names that it sets itself are not
 /// among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct Reads {
     pub results: BTreeSet<String>,
     /// The names after `inputs.`.
     pub inputs: BTreeSet<String>,
+    /// Whether it reads `inputs` as a whole, or by a computed name.
+    pub all_inputs: bool,
     /// Whether it asks if values are there (`is defined`, `default`), and so may
     /// be meant for some that are not.
     pub guarded: bool,
@@ -37,6 +42,8 @@ impl Reads {
                 ("results", Some(result)) => {
                     reads.results.insert(result.to_owned());
                 }
+                ("inputs", None) => reads.all_inputs = true,
+                ("inputs", Some(method)) if METHODS.contains(&method) => reads.all_inputs = true,
                 ("inputs", Some(input)) => {
                     reads.inputs.insert(input.to_owned());
                 }

@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of the contracts at version 0.1; nothing else.
 //!
-//! One world that exports all three contracts, so that the shared types exist
-//! once. A plugin exports one of them, and only that one is looked up.
+//! One world that exports all contracts, so that the shared types exist once. A
+//! plugin exports one of them, or two, and only those are looked up.
 
 wasmtime::component::bindgen!({
     inline: "
@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
             export consort:agent-adapter/batch@0.1.0;
             export consort:prioritizer/prioritizer@0.1.0;
             export consort:result-transformer/transformer@0.1.0;
+            export consort:result-transformer/check@0.1.0;
         }
     ",
     path: "../../wit",

@@ -10,11 +10,14 @@ use super::bindings::exports::consort::agent_adapter::adapter::{
 use super::bindings::exports::consort::prioritizer::prioritizer::{
     Candidate as WireCandidate, Snapshot as WireSnapshot,
 };
+use super::bindings::exports::consort::result_transformer::check::Complaint as WireComplaint;
 use super::bindings::exports::consort::result_transformer::transformer::TransformContext as WireContext;
 use super::lift::{self, Size};
 use super::lower;
 use crate::contract::Failure::Other;
-use crate::contract::{Candidate, Invocation, Payload, Snapshot, Step, TransformContext};
+use crate::contract::{
+    Candidate, Complaint, Invocation, Payload, Snapshot, Step, TransformContext,
+};
 use crate::error::CallError;
 use crate::manifest::Kind;
 use crate::session::Session;
@@ -26,6 +29,7 @@ type CancelParameters<'a> = (WireInvocation<'a>, &'a [u8]);
 type StartBatchParameters<'a> = (&'a [WireInvocation<'a>],);
 type ScoreParameters<'a> = (&'a [WireCandidate], WireSnapshot<'a>);
 type TransformParameters<'a> = (PayloadParam<'a>, WireContext<'a>);
+type CheckParameters<'a> = (&'a str,);
 
 type Returned<T, E> = (Result<T, E>,);
 type Stepped = Returned<wire_adapter::Step, Failure>;
@@ -33,6 +37,7 @@ type SteppedBatch = (Vec<Result<wire_adapter::Step, Failure>>,);
 type Cancelled = Returned<(), Failure>;
 type Scored = Returned<Vec<f64>, String>;
 type Transformed = Returned<PayloadResult, Failure>;
+type Complained = (Vec<WireComplaint>,);
 
 pub(crate) async fn start(mut session: Session, call: &Invocation) -> Result<Step, CallError> {
     let dependencies = lower::dependencies(call);
@@ -96,6 +101,13 @@ pub(crate) async fn transform(
     finish(&mut session, transformed, lift::payload)
 }
 
+pub(crate) async fn check(mut session: Session, config: &str) -> Result<Vec<Complaint>, CallError> {
+    let parameters: CheckParameters<'_> = (config,);
+    let (complaints,): Complained = session.call(parameters).await?;
+    session.end(complaints.iter().map(Size::size).sum())?;
+    Ok(complaints.into_iter().map(lift::complaint).collect())
+}
+
 pub(crate) async fn score(
     session: &mut Session,
     batch: &[Candidate],
@@ -138,23 +150,33 @@ fn finish<T: Size, U>(
 pub(crate) fn typecheck(pre: &InstancePre<State>, export: &str, kind: Kind) -> Result<(), String> {
     match kind {
         Kind::Adapter => {
-            check::<StartParameters<'_>, Stepped>(pre, export, "start")?;
-            check::<ResumeParameters<'_>, Stepped>(pre, export, "resume")?;
-            check::<CancelParameters<'_>, Cancelled>(pre, export, "cancel")
+            has_type::<StartParameters<'_>, Stepped>(pre, export, "start")?;
+            has_type::<ResumeParameters<'_>, Stepped>(pre, export, "resume")?;
+            has_type::<CancelParameters<'_>, Cancelled>(pre, export, "cancel")
         }
-        Kind::Prioritizer => check::<ScoreParameters<'_>, Scored>(pre, export, "score"),
+        Kind::Prioritizer => has_type::<ScoreParameters<'_>, Scored>(pre, export, "score"),
         Kind::Transformer => {
-            check::<TransformParameters<'_>, Transformed>(pre, export, "transform")
+            has_type::<TransformParameters<'_>, Transformed>(pre, export, "transform")
         }
     }
 }
 
-/// The same for the function of an adapter that takes several tasks at once.
-pub(crate) fn typecheck_batch(pre: &InstancePre<State>, export: &str) -> Result<(), String> {
-    check::<StartBatchParameters<'_>, SteppedBatch>(pre, export, "start-batch")
+/// The same for the function that plugins of this kind may have besides.
+pub(crate) fn typecheck_optional(
+    pre: &InstancePre<State>,
+    export: &str,
+    kind: Kind,
+) -> Result<(), String> {
+    match kind {
+        Kind::Adapter => {
+            has_type::<StartBatchParameters<'_>, SteppedBatch>(pre, export, "start-batch")
+        }
+        Kind::Transformer => has_type::<CheckParameters<'_>, Complained>(pre, export, "check"),
+        Kind::Prioritizer => Ok(()),
+    }
 }
 
-fn check<P, R>(pre: &InstancePre<State>, export: &str, name: &str) -> Result<(), String>
+fn has_type<P, R>(pre: &InstancePre<State>, export: &str, name: &str) -> Result<(), String>
 where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,

@@ -10,7 +10,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::bindings::consort::types::values::{self as wire, PayloadResult};
 use super::bindings::exports::consort::agent_adapter::adapter as wire_adapter;
-use crate::contract::{Failure, Outcome, Payload, Pending, Problem, Question, Step, Usage};
+use super::bindings::exports::consort::result_transformer::check as wire_check;
+use crate::contract::{
+    Complaint, Failure, Outcome, Payload, Pending, Problem, Question, Step, Usage,
+};
 
 /// The most a checkpoint may hold, in bytes.
 const CHECKPOINT: usize = 64 << 10;
@@ -85,6 +88,13 @@ impl Size for wire::Failure {
     }
 }
 
+impl Size for wire_check::Complaint {
+    fn size(&self) -> usize {
+        // An empty complaint costs something too, so that no list is free.
+        self.path.len() + self.message.len() + self.hint.size() + 1
+    }
+}
+
 impl Size for wire_adapter::Step {
     fn size(&self) -> usize {
         match self {
@@ -113,6 +123,11 @@ pub(super) fn payload(payload: PayloadResult) -> Result<Payload, String> {
             Payload::Blob { media_type: blob.media_type.into(), data: blob.data.into() }
         }
     })
+}
+
+pub(super) fn complaint(complaint: wire_check::Complaint) -> Complaint {
+    let wire_check::Complaint { path, message, hint } = complaint;
+    Complaint { path, message, hint }
 }
 
 pub(super) fn step(step: wire_adapter::Step) -> Result<Step, String> {

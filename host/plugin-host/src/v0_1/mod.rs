@@ -8,6 +8,6 @@ mod lift;
 mod lower;
 
 pub(crate) use calls::{
-    cancel, resume, score, start, start_batch, transform, typecheck, typecheck_batch,
+    cancel, check, resume, score, start, start_batch, transform, typecheck, typecheck_optional,
 };
 pub(crate) use imports::add_to_linker;

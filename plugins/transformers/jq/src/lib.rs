@@ -15,7 +15,9 @@
 //! `program` compiles a filter, with the functions of `functions`, and runs
 //! it; `value` brings payloads in and results out.
 
-use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
+use consort_plugin_sdk::{
+    CheckedTransformer, Complaint, Failure, Payload, TransformContext, Transformer, config,
+};
 use serde::Deserialize;
 
 mod functions;
@@ -83,7 +85,16 @@ impl Transformer for Jq {
     }
 }
 
-consort_plugin_sdk::export_transformer!(Jq, "plugin.json");
+impl CheckedTransformer for Jq {
+    fn check(text: &str) -> Vec<Complaint> {
+        match config::parse::<Config>(text) {
+            Ok(config) => Complaint::of("/filter", Program::compile(&config.filter)),
+            Err(failure) => Complaint::of::<()>("", Err(failure)),
+        }
+    }
+}
+
+consort_plugin_sdk::export_checked_transformer!(Jq, "plugin.json");
 
 fn empty(on_empty: OnEmpty) -> Result<Payload, Failure> {
     match on_empty {

@@ -195,3 +195,14 @@ fn debug_writes_to_the_log() {
     check(".a | debug", r#"{"a":[1]}"#, "[1]");
     assert_eq!(take_log()[0].1, "[1]");
 }
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_known_beforehand() {
+    use consort_plugin_sdk::CheckedTransformer as _;
+
+    assert_eq!(Jq::check(r#"{"filter": ".a | map(.b)"}"#), []);
+    let complaints = Jq::check(r#"{"filter": ".a |"}"#);
+    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+    assert_eq!(complaint.path, "/filter");
+    assert!(Jq::check("{\"nonsense\": 1}").iter().all(|complaint| complaint.path.is_empty()));
+}

@@ -14,7 +14,10 @@
 //! `answer` finds the document in an answer, `violations` tells what is
 //! wrong with it.
 
-use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
+use consort_plugin_sdk::{
+    CheckedTransformer, Complaint, Failure, Payload, TransformContext, Transformer, config,
+};
+use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -60,13 +63,19 @@ impl OnMismatch {
     }
 }
 
+impl Config {
+    fn validator(&self) -> Result<Validator, Failure> {
+        jsonschema::options()
+            .should_validate_formats(self.formats)
+            .build(&self.schema)
+            .map_err(|error| violations::schema_failure(&error))
+    }
+}
+
 impl Transformer for JsonSchema {
     fn transform(value: Payload, context: TransformContext) -> Result<Payload, Failure> {
         let config: Config = context.parse_config()?;
-        let validator = jsonschema::options()
-            .should_validate_formats(config.formats)
-            .build(&config.schema)
-            .map_err(|error| violations::schema_failure(&error))?;
+        let validator = config.validator()?;
         let value = if config.parse {
             answer::parse(value).map_err(|problem| config.on_mismatch.failure(problem))?
         } else {
@@ -83,7 +92,16 @@ impl Transformer for JsonSchema {
     }
 }
 
-consort_plugin_sdk::export_transformer!(JsonSchema, "plugin.json");
+impl CheckedTransformer for JsonSchema {
+    fn check(text: &str) -> Vec<Complaint> {
+        match config::parse::<Config>(text) {
+            Ok(config) => Complaint::of("/schema", config.validator()),
+            Err(failure) => Complaint::of::<()>("", Err(failure)),
+        }
+    }
+}
+
+consort_plugin_sdk::export_checked_transformer!(JsonSchema, "plugin.json");
 
 #[cfg(test)]
 mod tests;

@@ -148,3 +148,16 @@ fn recursive_schemas_and_deep_values_end() {
     let failure = run(&json!({"schema": schema}), nested(200)).unwrap_err();
     assert!(matches!(failure, Failure::InvalidInput(_)), "{failure:?}");
 }
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_known_beforehand() {
+    use consort_plugin_sdk::CheckedTransformer as _;
+
+    assert_eq!(JsonSchema::check(r#"{"schema": {"type": "string"}}"#), []);
+    let complaints = JsonSchema::check(r#"{"schema": {"type": "strnig"}}"#);
+    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+    assert_eq!(complaint.path, "/schema");
+    assert!(
+        JsonSchema::check("{\"nonsense\": 1}").iter().all(|complaint| complaint.path.is_empty())
+    );
+}

@@ -9,9 +9,11 @@
 //! is nothing to include. One rendering has a budget of steps, so that an
 //! endless loop ends with an error that names the line.
 
-use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
+use consort_plugin_sdk::{
+    CheckedTransformer, Complaint, Failure, Payload, TransformContext, Transformer, config,
+};
 use minijinja::value::Serde;
-use minijinja::{Environment, Error, UndefinedBehavior};
+use minijinja::{Environment, Error, Template as Parsed, UndefinedBehavior};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -61,17 +63,38 @@ impl Transformer for Template {
     }
 }
 
-consort_plugin_sdk::export_transformer!(Template, "plugin.json");
+impl CheckedTransformer for Template {
+    fn check(text: &str) -> Vec<Complaint> {
+        match config::parse::<Config>(text) {
+            Ok(config) => Complaint::of("/template", parse(&environment(), &config.template)),
+            Err(failure) => Complaint::of::<()>("", Err(failure)),
+        }
+    }
+}
 
-fn render(template: &str, known: Value) -> Result<String, Failure> {
+consort_plugin_sdk::export_checked_transformer!(Template, "plugin.json");
+
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(MAX_STEPS));
     environment.set_debug(true);
-    let parsed = environment.template_from_str(template).map_err(|error| {
+    environment
+}
+
+fn parse<'t>(
+    environment: &'t Environment<'static>,
+    template: &'t str,
+) -> Result<Parsed<'t, 't>, Failure> {
+    environment.template_from_str(template).map_err(|error| {
         let message = format!("'template' is not valid: {}", explain(template, &error));
         Failure::invalid_input(message).with_code("template-syntax")
-    })?;
+    })
+}
+
+fn render(template: &str, known: Value) -> Result<String, Failure> {
+    let environment = environment();
+    let parsed = parse(&environment, template)?;
     parsed.render(minijinja::Value::from(Serde(known))).map_err(|error| {
         let message = format!("the template failed: {}", explain(template, &error));
         Failure::invalid_input(message).with_code("template-error")
@@ -137,6 +160,17 @@ mod tests {
             Err(failure @ Failure::InvalidInput(_)) => failure.message().to_owned(),
             other => panic!("{config}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_template_that_does_not_parse_is_known_beforehand() {
+        let check = |template: &str| Template::check(&json!({"template": template}).to_string());
+        assert_eq!(check("{{ value.missing }}"), []);
+        let complaints = check("{{ value");
+        let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+        assert_eq!(complaint.path, "/template");
+        assert!(complaint.message.starts_with("'template' is not valid: "), "{complaint:?}");
+        assert_eq!(Template::check("{}")[0].path, "");
     }
 
     #[test]

@@ -72,7 +72,12 @@ impl Default for Config {
 impl Config {
     /// Reads and checks it; `InvalidInput` names the field.
     pub(crate) fn of(context: &TransformContext) -> Result<Self, Failure> {
-        let config: Self = context.parse_config()?;
+        Self::parse(&context.config)
+    }
+
+    /// The same of its text.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let config: Self = consort_plugin_sdk::config::parse(text)?;
         let refuse =
             |message: String| Err(Failure::invalid_input(message).with_code("invalid-config"));
         if config.replace.iter().any(|replacement| replacement.from.is_empty()) {

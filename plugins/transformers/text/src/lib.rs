@@ -12,7 +12,9 @@
 
 use std::borrow::Cow;
 
-use consort_plugin_sdk::{Failure, Payload, TransformContext, Transformer};
+use consort_plugin_sdk::{
+    CheckedTransformer, Complaint, Failure, Payload, TransformContext, Transformer,
+};
 
 mod case;
 mod config;
@@ -47,7 +49,13 @@ impl Transformer for Text {
     }
 }
 
-consort_plugin_sdk::export_transformer!(Text, "plugin.json");
+impl CheckedTransformer for Text {
+    fn check(text: &str) -> Vec<Complaint> {
+        Complaint::of("", Config::parse(text))
+    }
+}
+
+consort_plugin_sdk::export_checked_transformer!(Text, "plugin.json");
 
 fn read(value: &Payload) -> Result<Cow<'_, str>, Failure> {
     let compound = match value {

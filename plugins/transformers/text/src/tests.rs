@@ -154,3 +154,14 @@ fn a_megabyte_is_no_problem() {
         assert!(run(&config, text.into()).is_ok(), "{unit:?}");
     }
 }
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_known_beforehand() {
+    use consort_plugin_sdk::CheckedTransformer as _;
+
+    assert_eq!(Text::check(r#"{"max_words": 3}"#), []);
+    let complaints = Text::check(r#"{"max_words": 0}"#);
+    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+    assert_eq!(complaint.path, "");
+    assert!(Text::check("{\"nonsense\": 1}").iter().all(|complaint| complaint.path.is_empty()));
+}

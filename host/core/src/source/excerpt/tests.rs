@@ -65,7 +65,7 @@ fn of_long_lines_only_what_is_around_the_place_is_shown() {
 
 #[test]
 fn nothing_a_terminal_would_obey_is_shown() {
-    let (shown, parts) = excerpt("a\u{1b}[31m: \u{202e}b\rc\u{0}\n", &["b\rc"]);
+    let (shown, parts) = excerpt("a\u{1b}[31m: \u{202e}b\u{b}c\u{0}\n", &["b\u{b}c"]);
     assert_eq!(shown, "1:\na\u{fffd}[31m: \u{fffd}b\u{fffd}c\u{fffd}\n");
     assert_eq!(parts, ["b\u{fffd}c"]);
 }
