@@ -109,7 +109,7 @@ async fn one(
     let id = run.id().clone();
     let stop = CancellationToken::new();
     // Spread over the run by a constant that has no pattern.
-    let after = (turn % 3 == 0).then(|| turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 300);
+    let after = turn.is_multiple_of(3).then(|| turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 300);
     let watcher = Canceller { stop: stop.clone(), after, finished: AtomicU64::new(0) };
     let ending = run.execute(Map::new(), Arc::new(watcher), stop.clone());
     let report =

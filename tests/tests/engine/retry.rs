@@ -16,8 +16,9 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("runs.db"), Options::default()).unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
+        let store =
+            Store::open(&folder.path().join("runs.db"), Options::default()).expect("a store");
         Self { store, _folder: folder }
     }
 
@@ -31,20 +32,21 @@ impl Lab {
     }
 
     fn plan(&self, run: &Report, what: &Again) -> Result<Retry, RetryError> {
-        Retry::plan(&self.store.reader().unwrap(), &run.run_id, what)
+        Retry::plan(&self.store.reader().expect("a reader"), &run.run_id, what)
     }
 
     /// Does it again; the approval is accepted.
     async fn again(&self, run: &Report, what: &Again) -> Report {
-        let retry = self.plan(run, what).unwrap();
-        let mut run = ENGINE.retry(&self.store, retry).await.unwrap();
+        let retry = self.plan(run, what).expect("something to do");
+        let mut run = ENGINE.retry(&self.store, retry).await.expect("plugins");
         run.answer("review", json!(true));
         ended(run).await
     }
 
     /// What the journal says must be what the report said.
     fn check_past(&self, report: &Report) {
-        let past = PastRun::read(&self.store.reader().unwrap(), &report.run_id).unwrap();
+        let past =
+            PastRun::read(&self.store.reader().expect("a reader"), &report.run_id).expect("a run");
         let kept = past.into_report().expect("it is over");
         assert_eq!(summary(&kept), summary(report));
         assert_eq!((kept.metrics.reused, kept.status), (report.metrics.reused, report.status));
