@@ -50,6 +50,7 @@ fn rules() -> TaskRules {
         work: Doer::Agents(Box::new([ClassIx(0)])),
         batch: None,
         decide: false,
+        decide_items: false,
         max_parallel: u32::MAX,
         timeouts: Timeouts { attempt: 300_000, queue: None, idle: Some(60_000), total: None },
         retry: RetryPolicy::default(),

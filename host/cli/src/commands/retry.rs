@@ -42,7 +42,7 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_name = "TASK", conflicts_with = "failed")]
     from: Vec<String>,
 
-    /// Do again what has failed or was cancelled [default]
+    /// Do again what has failed or was cancelled, as without either
     #[arg(long)]
     failed: bool,
 
