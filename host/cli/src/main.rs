@@ -37,6 +37,8 @@ use std::process::ExitCode;
 
 /// Millions of small things are made on one thread and dropped on another, and
 /// some of them stay; the allocator of glibc keeps nearly twice the memory then.
+/// Huge pages are not asked for (`no_thp`): they are a little faster, and 10,000
+/// calls at once take a tenth more memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
