@@ -1,6 +1,9 @@
 //! From text to [`Document`], noting every problem on the way.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use memchr::memmem;
+use serde::de::{DeserializeOwned, Deserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
@@ -9,7 +12,7 @@ use serde_saphyr::{Error as YamlError, MergeKeyPolicy};
 use super::describe::{too_deep, unknown_field};
 use super::findings::Findings;
 use super::free::{FreeObject, read_value, type_name};
-use super::limits::{MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENT};
+use super::limits::{MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENT, MAX_TASKS};
 use super::part::{Part, Reader, field_path, strip_place};
 use super::repair::Repaired;
 use super::{Document, Root, TaskDoc, Unread};
@@ -198,7 +201,7 @@ impl<'a> Reader<'a> {
     fn tasks(&mut self, part: Part<'a>, path: &str, document: &mut Document<'a>) {
         // The good case costs one pass over the text.
         if let Part::Json(text) = part
-            && let Ok(tasks) = serde_json::from_str::<Vec<TaskDoc<'a>>>(text)
+            && let Ok(tasks) = all_tasks(text)
             && !tasks.is_empty()
         {
             document.tasks = tasks;
@@ -216,6 +219,37 @@ impl<'a> Reader<'a> {
             let task = self.task(part, &|| format!("{path}[{n}]"));
             document.tasks.push(task);
         }
+    }
+}
+
+/// A list of tasks without mistakes. Room is made for all at once: as the list
+/// grew, a million of them would be copied twenty times.
+fn all_tasks(text: &str) -> Result<Vec<TaskDoc<'_>>, serde_json::Error> {
+    let ids = memmem::find_iter(text.as_bytes(), "\"task_id\"").count();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let tasks = reader.deserialize_seq(List { room: ids.min(MAX_TASKS) })?;
+    reader.end()?;
+    Ok(tasks)
+}
+
+/// A list of tasks, for as many as there is room for, or more.
+struct List {
+    room: usize,
+}
+
+impl<'de> Visitor<'de> for List {
+    type Value = Vec<TaskDoc<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tasks")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut tasks = Vec::with_capacity(self.room);
+        while let Some(task) = items.next_element()? {
+            tasks.push(task);
+        }
+        Ok(tasks)
     }
 }
 
