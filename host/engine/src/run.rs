@@ -7,6 +7,7 @@
 //!
 //! * `clock`: the run's time.
 //! * `durable`: a run that is recorded, and one that comes back.
+//! * `listen`: what the loop waits for.
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
 //! * `ask`: what people are asked, and what they answer.
 //! * `remote`: agents that are told to stop what they do by themselves.
@@ -31,6 +32,7 @@ mod deliver;
 pub(crate) mod durable;
 mod explain;
 mod finish;
+mod listen;
 mod measure;
 mod notify;
 mod progress;
@@ -42,31 +44,28 @@ mod wait;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use consort_core::graph::TaskIx;
 use consort_core::plan::{AgentIx, Known, Plan, Task, Work};
 use consort_core::scheduler::{
-    Action, ClassLimits, Event, Retry, RunReason, Scheduler, Scope, Settings, Status, Stop,
-    Submission,
+    Action, ClassLimits, Event, RunReason, Scheduler, Scope, Settings, Status, Stop, Submission,
 };
 use consort_core::template::Shared;
-use consort_plugin_host::{Consumed, Payload};
+use consort_plugin_host::Consumed;
 use consort_store::StoreError;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::AttemptEnd;
 use crate::cast::{Cast, CastPrioritizer};
 use crate::config::PolicyConfig;
-use crate::control::{Command, RunControl, Target, nobody};
+use crate::control::{Command, RunControl, nobody};
 use crate::draft::Drafting;
 use crate::earlier::Earlier;
-use crate::error::TaskError;
 use crate::journal::{Input, Journal};
-use crate::message::{LogLine, Mail, Message};
+use crate::message::{Mail, Message};
 use crate::nodes::Nodes;
 use crate::notice::Topic;
 use crate::notices::{Notices, Subscription};
@@ -87,16 +86,6 @@ use remote::Remotes;
 use start::{Preparations, Wanted};
 pub(crate) use wait::Ending;
 use wait::Waiting;
-
-/// Messages and commands that are taken in one step of the loop.
-const MAX_BATCH: usize = 256;
-/// The same for a run that is recorded: they are written to disk together.
-const MAX_RECORDED_BATCH: usize = 4_096;
-
-/// Time between two looks into the inbox of a run that is recorded.
-const BETWEEN_POSTS: Duration = Duration::from_millis(250);
-/// Bytes that plugins log for one task and that are recorded.
-const MAX_LOGGED: usize = 256 << 10;
 
 /// A plan with everything it needs, ready to be carried out once.
 pub struct Run {
@@ -432,7 +421,7 @@ impl Conductor {
 
     /// The loop. Inputs are recorded before they have consequences.
     async fn conduct(mut self, stop: CancellationToken) -> Result<Report, StoreError> {
-        self.postman = self.journal.is_some().then(postman);
+        self.postman = self.journal.is_some().then(listen::postman);
         loop {
             self.notify();
             if self.ended.is_some() && self.notices.is_empty() {
@@ -446,116 +435,6 @@ impl Conductor {
             };
             self.apply(now, inputs);
         }
-    }
-
-    /// Waits until there is something to be taken in.
-    async fn listen(&mut self, stop: &CancellationToken) {
-        let most = if self.journal.is_some() { MAX_RECORDED_BATCH } else { MAX_BATCH };
-        while self.inputs.is_empty() {
-            let timer = self.scheduler.next_timer();
-            if timer.is_some_and(|at| at <= self.clock.now()) {
-                return self.inputs.push(Input::Timer);
-            }
-            let due = timer.map(|at| self.clock.instant(at));
-            let mut messages = Vec::new();
-            let mut commands = Vec::new();
-            tokio::select! {
-                biased;
-                scored = answer(&mut self.policy) => {
-                    let now = self.clock.now();
-                    let scores = self.policy.as_mut().and_then(|policy| policy.take(now, scored));
-                    self.inputs.push(Input::Scored(scores));
-                }
-                () = stop.cancelled(), if !self.cancelled => {
-                    let cancel = Command::Cancel { what: Target::Run, reply: nobody() };
-                    self.inputs.push(Input::Command(cancel));
-                }
-                () = tick(&mut self.postman) => self.empty_inbox(),
-                _ = self.commands.recv_many(&mut commands, most) => {
-                    commands.into_iter().for_each(|command| self.hear(command));
-                }
-                _ = self.inbox.recv_many(&mut messages, most) => {
-                    let mut coming = 0;
-                    for message in messages {
-                        if self.is_worth_keeping(&message) {
-                            let message = self.bounded(message, &mut coming);
-                            self.inputs.push(Input::Message(message));
-                        }
-                    }
-                }
-                () = sleep_until(due) => self.inputs.push(Input::Timer),
-            }
-        }
-    }
-
-    /// Looks for what other processes want.
-    fn empty_inbox(&mut self) {
-        let Some(journal) = &mut self.journal else { return };
-        match journal.inbox.look() {
-            Ok(posts) => self.posts.extend(posts),
-            // The run goes on without; if the store is broken, recording says so.
-            Err(error) => tracing::warn!(%error, "the inbox of the run could not be read"),
-        }
-        self.take_posts();
-    }
-
-    /// Takes posts up one after the other: one that has been taken up stands for
-    /// all before it.
-    fn take_posts(&mut self) {
-        while !self.preparing_post
-            && let Some((post, command)) = self.posts.pop_front()
-        {
-            match command {
-                Command::Deliver(delivery) => self.prepare_delivery(*delivery, Some(post)),
-                command => self.inputs.push(Input::Posted { post, command }),
-            }
-        }
-    }
-
-    /// A result beyond what a run may keep is a failure instead. `coming` bytes
-    /// are on their way.
-    fn bounded(&self, message: Message, coming: &mut u64) -> Message {
-        let Message::Ended { task, end: Some(AttemptEnd::Done { output, .. }), used } = &message
-        else {
-            return message;
-        };
-        match self.too_much(output, *coming) {
-            None => {
-                *coming += output.len() as u64;
-                message
-            }
-            Some(error) => {
-                let end = Some(AttemptEnd::Failed { error, retry: Retry::Never });
-                Message::Ended { task: *task, end, used: *used }
-            }
-        }
-    }
-
-    /// Why a result is more than the run may keep, if it is.
-    fn too_much(&self, output: &Payload, coming: u64) -> Option<Box<TaskError>> {
-        if self.kept + coming + output.len() as u64 <= self.most_kept {
-            return None;
-        }
-        let text = format!(
-            "its result of {} bytes would bring the results of the run to more than {} bytes; \
-             let transformers make results smaller, or raise 'results' in the host configuration",
-            output.len(),
-            self.most_kept
-        );
-        Some(Box::new(TaskError::new("results", text)))
-    }
-
-    /// Of what plugins log for a task, the first part is recorded.
-    fn is_worth_keeping(&mut self, message: &Message) -> bool {
-        let Message::Logged(line) = message else { return true };
-        self.count_log(line)
-    }
-
-    /// Whether there was room for a line among those that are recorded.
-    fn count_log(&mut self, line: &LogLine) -> bool {
-        let logged = self.logged.entry(line.task.clone()).or_default();
-        *logged += line.message.len() + 1;
-        *logged <= MAX_LOGGED
     }
 
     /// Takes inputs in that came at `now`, and does what follows.
@@ -744,36 +623,4 @@ impl Conductor {
 /// What all that is random in a run comes of.
 fn seed(run_id: &str) -> u64 {
     uuid::Uuid::parse_str(run_id).map_or(0, |id| id.as_u64_pair().1)
-}
-
-/// Waits for the policy's answer; for ever if there is no policy.
-async fn answer(policy: &mut Option<Policy>) -> crate::policy::Scored {
-    match policy {
-        Some(policy) => policy.answer().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for the next look into the inbox; for ever if there is none.
-async fn tick(postman: &mut Option<Interval>) {
-    match postman {
-        Some(postman) => {
-            postman.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// Comes at once, and then every quarter of a second.
-fn postman() -> Interval {
-    let mut postman = tokio::time::interval(BETWEEN_POSTS);
-    postman.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    postman
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
-        None => std::future::pending().await,
-    }
 }
