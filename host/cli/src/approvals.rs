@@ -129,7 +129,8 @@ pub(crate) struct Asker {
 struct Desk {
     screen: Screen,
     control: RunControl,
-    recorded: bool,
+    /// The run, if it is recorded and can be answered from elsewhere.
+    recorded: Option<Arc<str>>,
     runtime: Handle,
     questions: Mutex<Questions>,
 }
@@ -192,7 +193,7 @@ impl Kind {
 impl Asker {
     /// Needs to be made within a tokio runtime. Questions of a run that is
     /// recorded can wait for an answer from elsewhere.
-    pub(crate) fn new(screen: Screen, control: RunControl, recorded: bool) -> Self {
+    pub(crate) fn new(screen: Screen, control: RunControl, recorded: Option<Arc<str>>) -> Self {
         let desk = Desk {
             screen: screen.clone(),
             control,
@@ -219,9 +220,18 @@ impl Desk {
     fn put(self: &Arc<Self>, task: &Arc<str>, question: &Asked, until: Option<i64>) {
         if !somebody_is_there() {
             // An agent's question, or an approval that was added to the run.
-            if until.is_none() && !self.recorded {
-                let comment = format!("nobody is there to ask; '--answer {task}=JSON' answers");
-                self.refuse(task.clone(), comment);
+            match &self.recorded {
+                Some(run) => {
+                    let shown = !matches!(self.screen, Screen::Silent);
+                    let asks = if shown { "waits" } else { &*format!("asks: {}", question.prompt) };
+                    let said = format!("{task} {asks}; 'consort answer {run} {task} JSON' answers");
+                    tell(&harmless(&said));
+                }
+                None if until.is_none() => {
+                    let comment = format!("nobody is there to ask; '--answer {task}=JSON' answers");
+                    self.refuse(task.clone(), comment);
+                }
+                None => {}
             }
             return;
         }
@@ -266,7 +276,7 @@ impl Desk {
         let open: Vec<Question> = self.questions().open.drain(..).collect();
         self.screen.prompt(None);
         for question in open {
-            if !self.recorded {
+            if self.recorded.is_none() {
                 let comment = "standard input ended before it was answered";
                 self.refuse(question.task, comment.to_owned());
             }

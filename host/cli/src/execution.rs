@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::approvals::Asker;
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, engine};
+use crate::host::{HostArgs, PolicyArgs, engine};
 use crate::secrets::SecretArg;
 use crate::terminal::{harmless, print, print_json, tell};
 use crate::watch::{Screen, Show};
@@ -56,17 +56,18 @@ pub(crate) struct ShowArgs {
 }
 
 impl OperatorArgs {
-    /// Sets the host up, with so many tasks at once if that is said.
+    /// Sets the host up, with this policy and so many tasks at once if that is said.
     pub(crate) fn set_up(
         &self,
         show: &ShowArgs,
+        policy: Option<&PolicyArgs>,
         concurrency: Option<u32>,
     ) -> Result<(Engine, Document), CommandError> {
         if show.verbose {
             process::log_to_stderr();
         }
         process::allow_many_files();
-        let (mut setup, written) = self.host.setup()?;
+        let (mut setup, written) = self.host.setup(policy)?;
         let config = &mut setup.config;
         config.concurrency = concurrency.or(config.concurrency);
         config.network.allow.extend(self.allow.iter().cloned());
@@ -95,6 +96,7 @@ pub(crate) fn execute(
         };
         let last = outcome::last_tasks(run.plan());
         let show = Show { quiet: args.quiet, json: args.json, verbose: args.verbose };
+        let recorded = recorded.then(|| run.id().clone());
         let asker = Arc::new(Asker::new(Screen::new(show), run.control(), recorded));
         let report = run.execute(inputs, asker, stop.clone()).await.map_err(interrupted)?;
         Ok(Some((report, last)))

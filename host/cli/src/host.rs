@@ -53,7 +53,11 @@ pub(crate) struct HostArgs {
 
     #[command(flatten)]
     plugins: PluginArgs,
+}
 
+/// Which policy a run begins with.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArgs {
     /// Which ready task runs first: a prioritizer's name, 'name@digest' or file,
     /// in place of the configuration's 'policy' [default: priority]
     #[arg(long, value_name = "NAME|FILE.wasm")]
@@ -85,28 +89,10 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-impl HostArgs {
-    /// What the operator wrote down, to be adjusted before it is set up, and
-    /// where.
-    pub(crate) fn setup(&self) -> Result<(Setup, Written), CommandError> {
-        let (mut config, file) = self.config()?;
-        let policy = self.choose_policy(&mut config);
-        let written = Written { policy: policy.unwrap_or_else(|| file.clone()), config: file };
-        let setup = Setup {
-            config,
-            embedded: &EMBEDDED,
-            plugins_dir: self.plugins.plugins.clone(),
-            cache_dir: cache_dir(),
-            // Whoever runs a workflow here has read it.
-            operator: Operator::Workflow,
-            ..Setup::default()
-        };
-        Ok((setup, written))
-    }
-
+impl PolicyArgs {
     /// Puts the policy of the command line in place of the configuration's: with
     /// another plugin, what the old one was told goes as well.
-    fn choose_policy(&self, config: &mut HostConfig) -> Option<Document> {
+    fn choose(&self, config: &mut HostConfig) -> Option<Document> {
         let name = match (&self.policy, &self.policy_config) {
             (Some(_), _) => "--policy",
             (None, Some(_)) => "--policy-config",
@@ -121,6 +107,29 @@ impl HostArgs {
         }
         config.policy = Some(policy);
         Some(written(name))
+    }
+}
+
+impl HostArgs {
+    /// What the operator wrote down, to be adjusted before it is set up, and
+    /// where. Without `policy`, it is the configuration's.
+    pub(crate) fn setup(
+        &self,
+        policy: Option<&PolicyArgs>,
+    ) -> Result<(Setup, Written), CommandError> {
+        let (mut config, file) = self.config()?;
+        let policy = policy.and_then(|policy| policy.choose(&mut config));
+        let written = Written { policy: policy.unwrap_or_else(|| file.clone()), config: file };
+        let setup = Setup {
+            config,
+            embedded: &EMBEDDED,
+            plugins_dir: self.plugins.plugins.clone(),
+            cache_dir: cache_dir(),
+            // Whoever runs a workflow here has read it.
+            operator: Operator::Workflow,
+            ..Setup::default()
+        };
+        Ok((setup, written))
     }
 
     fn config(&self) -> Result<(HostConfig, Document), CommandError> {

@@ -102,7 +102,7 @@ fn summary(report: &Report) -> String {
     }
     if let Some(told) = metrics.notifications.filter(|told| told.failed > 0) {
         let all = told.delivered + told.failed;
-        let _ = writeln!(out, "{} of {all} notifications were not delivered", told.failed);
+        let _ = writeln!(out, "{} of the {all} notifications not delivered", told.failed);
     }
     let policy = &metrics.policy;
     if policy.faults > 0 {

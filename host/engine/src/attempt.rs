@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     /// Where an earlier call of this attempt left off.
     pub(crate) left: Left,
     pub(crate) remaining: Duration,
+    /// What is kept of equal tasks is not good enough.
+    pub(crate) fresh: bool,
     /// Its place in a call that is made for several.
     pub(crate) seat: Option<Seat>,
     pub(crate) mail: Mail,
@@ -108,14 +110,19 @@ impl Attempt {
         let rule = self.job.task().settings.cache.as_ref();
         if let (None, Some(rule)) = (&checkpoint, rule) {
             let key = self.cache_key(&invocation, &given)?;
-            match self.job.stage.cache.claim(key, ttl(rule)).await {
-                Claim::Hit(output) => {
+            let claim = match self.fresh {
+                true => self.job.stage.cache.renew(key).map(Claim::Lead),
+                false => Some(self.job.stage.cache.claim(key, ttl(rule)).await),
+            };
+            match claim {
+                None => {}
+                Some(Claim::Hit(output)) => {
                     drop(seat);
                     return self.finish(output, Source::Cache, Vec::new()).await;
                 }
-                Claim::Lead(lead) => lease = Some(lead),
+                Some(Claim::Lead(lead)) => lease = Some(lead),
                 // Parked like work that goes on elsewhere: it holds no slot.
-                Claim::Busy => {
+                Some(Claim::Busy) => {
                     let poll_after = ASK_CACHE_AGAIN.max(waited / 4);
                     let left = Left { waited: waited + poll_after, ..Left::default() };
                     return Ok(AttemptEnd::Pending { left, poll_after });

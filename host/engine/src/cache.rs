@@ -104,6 +104,12 @@ impl Cache {
         }
     }
 
+    /// The duty to do the work, whatever is kept; none if somebody has it.
+    pub(crate) fn renew(&self, key: Key) -> Option<Lease> {
+        let led = self.lock().led.insert(key);
+        led.then(|| Lease { cache: self.clone(), key })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

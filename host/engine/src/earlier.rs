@@ -4,7 +4,7 @@
 //! A task that has a result here is not done. It counts as decided, like one
 //! whose condition is false, so it takes no slot and no agent's rate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use consort_core::plan::Task;
@@ -21,6 +21,9 @@ pub(crate) struct Earlier {
     pub(crate) results: HashMap<Arc<str>, Leftover>,
     /// As they were given, in the workflow format.
     pub(crate) added: Vec<Value>,
+    /// Tasks, items and steps that somebody wants done anew: what was kept of
+    /// them is not good enough.
+    pub(crate) fresh: HashSet<Arc<str>>,
 }
 
 /// What a task of the earlier run came to.

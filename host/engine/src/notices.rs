@@ -87,6 +87,13 @@ impl Notices {
         self.places.iter().any(|place| place.wants(topic))
     }
 
+    /// Something has happened: those that are gone miss it.
+    pub(crate) fn miss(&mut self, topic: Topic) {
+        let gone = self.places.iter().filter(|place| place.gone);
+        let missed = gone.filter(|place| place.subscription.events.contains(&topic)).count();
+        self.metrics.failed += missed as u64;
+    }
+
     /// Whether the next one may have details.
     pub(crate) fn has_room(&self) -> bool {
         self.kept.len() < MOST_DETAILED
@@ -160,7 +167,9 @@ impl Notices {
             Outcome::Delivered => self.metrics.delivered += 1,
             Outcome::Refused(_) => self.metrics.failed += 1,
             Outcome::Gone(_) => {
-                self.metrics.failed += 1;
+                let behind = self.kept.iter().skip(index + 1);
+                others = behind.filter(|notice| place.wants(notice.topic)).count() as u64;
+                self.metrics.failed += 1 + others;
                 place.gone = true;
             }
             Outcome::Unreachable(_) => {

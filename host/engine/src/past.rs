@@ -9,14 +9,14 @@ use consort_core::plan::Plan;
 use consort_core::template::Shared;
 use consort_plugin_host::Payload;
 use consort_store::{Reader, RunRow};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::control::{ControlError, TaskStatus};
 use crate::draft::Drafting;
 use crate::message::Mail;
 use crate::notices::Notices;
-use crate::report::{NotificationMetrics, Report};
+use crate::report::{NotificationMetrics, PluginMetric, PolicyMetrics, Report};
 use crate::run::Conductor;
 pub use crate::run::RunProgress;
 use crate::run::durable::{self, ResumeError};
@@ -38,6 +38,20 @@ pub struct NotificationProgress {
     pub failed: u64,
     /// Those that are still to be delivered or given up.
     pub waiting: u64,
+}
+
+/// What a run left when it was closed.
+#[derive(Deserialize)]
+struct Summary {
+    metrics: Told,
+}
+
+/// What only the process knew that carried it out.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    policy: PolicyMetrics,
+    plugins: BTreeMap<String, PluginMetric>,
 }
 
 impl PastRun {
@@ -147,6 +161,13 @@ impl PastRun {
 
     /// What came of it, if it is over.
     pub fn into_report(self) -> Option<Report> {
-        self.conductor.into_report()
+        let mut report = self.conductor.into_report()?;
+        // What the policy and the plugins did is no input of the run.
+        let summary = self.row.summary.as_deref();
+        if let Some(Ok(Summary { metrics })) = summary.map(serde_json::from_str) {
+            report.metrics.policy = metrics.policy;
+            report.metrics.plugins = metrics.plugins;
+        }
+        Some(report)
     }
 }

@@ -188,7 +188,7 @@ pub struct PathStep {
 }
 
 /// What calls of plugins have used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResourceReport {
     /// Instructions, about.
     pub fuel: u64,
@@ -223,7 +223,8 @@ pub struct UsageTotals {
 }
 
 /// What the prioritizer did.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PolicyMetrics {
     /// Its name.
     pub name: Arc<str>,
@@ -246,7 +247,7 @@ pub struct PolicyMetrics {
 }
 
 /// A number that plugins reported.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PluginMetric {
     /// A sum.

@@ -135,15 +135,20 @@ impl Retry {
         let additions = Additions::read(reader, &mut past, submitted.earlier.as_deref())?;
         let conductor = &past.conductor;
         let mut doing = Doing::new(conductor, &additions);
-        match from {
+        let fresh = match from {
             Some(tasks) => doing.all_of(tasks),
-            None => doing.failed(),
-        }
+            None => {
+                doing.failed();
+                Vec::new()
+            }
+        };
         let again = doing.again;
         if !again.contains(&true) {
             return Err(RetryError::NothingFailed { id, status });
         }
-        let mut earlier = Earlier { run: id, added: additions.from_outside, ..Earlier::default() };
+        let fresh = fresh.into_iter().map(|task| conductor.id(task)).collect();
+        let mut earlier =
+            Earlier { run: id, added: additions.from_outside, fresh, ..Earlier::default() };
         let mut tasks = Vec::with_capacity(again.len());
         for task in conductor.all_nodes() {
             let (record, again) = (conductor.record(task), again[task.index()]);
@@ -323,15 +328,19 @@ impl<'a> Doing<'a> {
         self.draw();
     }
 
-    /// Tasks with their steps and their items.
-    fn all_of(&mut self, mut whole: Vec<TaskIx>) {
+    /// Tasks with their steps and their items; gives all of these.
+    fn all_of(&mut self, mut whole: Vec<TaskIx>) -> Vec<TaskIx> {
+        let mut all = Vec::new();
         while let Some(task) = whole.pop() {
             self.open.push((task, true));
             if self.run.task(task).work == Work::Join {
                 self.run.each_dependency(task, |step| whole.push(step));
             }
+            all.push(task);
+            all.extend(self.run.items(task).into_iter().flatten());
         }
         self.draw();
+        all
     }
 
     /// Draws consequences until there are none.

@@ -143,7 +143,7 @@ async fn a_receiver_that_is_gone_hears_no_more() {
     let receiver = Receiver::start(|_, _, _| Reply::Status(410)).await;
     let (report, told) = tell(&host(&receiver.url(), ""), FAILING).await;
     assert_eq!(receiver.summary(), ["task-failed a"]);
-    assert_eq!(notifications(&report), (0, 1));
+    assert_eq!(notifications(&report), (0, 4));
     // It may be told before or after the end of the run.
     let refused: Vec<&Value> =
         told.iter().filter(|event| event["event"] == "not_notified").collect();

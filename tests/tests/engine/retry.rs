@@ -200,3 +200,22 @@ async fn a_run_that_was_open_has_its_tasks_again_and_comes_to_its_end() {
     assert_eq!(second.metrics.tasks, first.metrics.tasks);
     lab.check_past(&second);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_named_is_done_anew_whatever_is_cached() {
+    let lab = Lab::new();
+    let first = lab
+        .run(
+            "
+- {task_id: a, description: count, input: anew, cache: {}}
+- {task_id: b, description: count, input: too, cache: {}, depends_on: [a]}
+",
+        )
+        .await;
+    let done = |report: &Report| {
+        report.tasks.iter().map(|task| (task.attempts, task.cached)).collect::<Vec<_>>()
+    };
+    assert_eq!(done(&first), [(1, false), (1, false)]);
+    // What depends on it may be as it was, and then is not done.
+    assert_eq!(done(&lab.again(&first, &from(&["a"])).await), [(1, false), (1, true)]);
+}

@@ -155,7 +155,12 @@ async fn a_webhook_that_the_host_has_no_more_is_given_up() {
     let run = killed_while_it_waits(&place, &closed).await;
     place.write("consort.yaml", "");
     let before = closed.receiver.messages().len();
-    let resumed = place.run(&format!("resume {run} --store runs.db --json"), 0).json();
+    // Not by mistake.
+    place
+        .run(&format!("resume {run} --store runs.db"), 2)
+        .says(&["has none of that name", "'--give-up-webhook ops' gives up"]);
+    let words = format!("resume {run} --store runs.db --give-up-webhook ops --json");
+    let resumed = place.run(&words, 0).json();
     assert_eq!(resumed["metrics"]["notifications"], json!({"delivered": 1, "failed": 1}));
     assert_eq!(closed.receiver.messages().len(), before);
     let words = place.run(&format!("history {run} --store runs.db"), 0).out;

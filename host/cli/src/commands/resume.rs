@@ -1,5 +1,7 @@
 //! `consort resume`: goes on with a run that was interrupted.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::Map;
 
@@ -37,6 +39,11 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "TASK=JSON")]
     answer: Vec<Answer>,
 
+    /// Give up what this webhook has not been told, which the host configuration
+    /// does not have any more
+    #[arg(long, value_name = "NAME")]
+    give_up_webhook: Vec<String>,
+
     #[command(flatten)]
     show: ShowArgs,
 }
@@ -48,9 +55,19 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Exit, CommandError> {
 
 fn carry_out(args: &ResumeArgs) -> Result<Exit, CommandError> {
     let store = args.store.open()?;
-    let (engine, _) = args.operator.set_up(&args.show, None)?;
+    let (engine, _) = args.operator.set_up(&args.show, None, None)?;
     execute(&args.show, true, async || {
         let mut run = engine.resume(&store, &args.run).await.map_err(unreadable)?;
+        let given_up = |name: &Arc<str>| args.give_up_webhook.iter().any(|one| **one == **name);
+        if let Some(missing) = run.missing_webhooks().into_iter().find(|name| !given_up(name)) {
+            let message = format!(
+                "run {} tells the webhook '{missing}' what happens, and the host configuration has none of that name",
+                run.id()
+            );
+            return Err(CommandError::invalid(message).hint(format!(
+                "'--config FILE' names another configuration; '--give-up-webhook {missing}' gives up what it has not been told"
+            )));
+        }
         for Answer { task, value } in &args.answer {
             run.answer(task.as_str(), value.clone());
         }

@@ -1,6 +1,7 @@
 //! `consort retry`: does a part of a run again.
 
 use clap::Args;
+use consort_core::problem::nearest;
 use consort_engine::Retry;
 use consort_engine::retry::{Again, Becomes, RetryError};
 use serde_json::{Map, json};
@@ -38,7 +39,8 @@ pub(crate) struct RetryArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Do this task again, with its steps and items, and all that depends on it
+    /// Do this task again, with its steps and items, whatever is cached, and all
+    /// that depends on it
     #[arg(long, value_name = "TASK", conflicts_with = "failed")]
     from: Vec<String>,
 
@@ -70,6 +72,7 @@ pub(crate) fn retry(args: &RetryArgs) -> Result<Exit, CommandError> {
 fn carry_out(args: &RetryArgs) -> Result<Exit, CommandError> {
     let again = if args.from.is_empty() { Again::Failed } else { Again::From(args.from.clone()) };
     let retry = Retry::plan(&args.store.reader()?, &args.run, &again).map_err(refused)?;
+    args.answer.iter().try_for_each(|answer| check_answer(answer, &retry))?;
     if args.dry_run {
         if args.show.json {
             print_json(&json!({"retry_of": retry.of(), "tasks": retry.tasks()}))?;
@@ -82,7 +85,7 @@ fn carry_out(args: &RetryArgs) -> Result<Exit, CommandError> {
         tell(&harmless(&as_text(&retry)));
     }
     let store = args.store.open()?;
-    let (engine, _) = args.operator.set_up(&args.show, None)?;
+    let (engine, _) = args.operator.set_up(&args.show, None, None)?;
     execute(&args.show, true, async || {
         let mut run = engine.retry(&store, retry).await.map_err(unreadable)?;
         for Answer { task, value } in &args.answer {
@@ -92,13 +95,35 @@ fn carry_out(args: &RetryArgs) -> Result<Exit, CommandError> {
     })
 }
 
+/// Only a task that is done again asks.
+fn check_answer(answer: &Answer, retry: &Retry) -> Result<(), CommandError> {
+    let task = &*answer.task;
+    let found = retry.tasks().iter().find(|known| &*known.task_id == task);
+    match found.map(|known| known.becomes) {
+        Some(Becomes::Again | Becomes::Decided) => Ok(()),
+        Some(Becomes::Reused) => {
+            let message = format!("task '{task}' is not asked again: its result is reused");
+            let hint = format!("'--from {task}' asks it again");
+            Err(CommandError::invalid(message).hint(hint))
+        }
+        None => {
+            let names = retry.tasks().iter().map(|known| &*known.task_id);
+            let error = CommandError::invalid(format!("there is no task '{task}'"));
+            Err(match nearest(task, names) {
+                Some(near) => error.hint(format!("did you mean '--answer {near}=…'?")),
+                None => error.hint("'--dry-run' lists the tasks"),
+            })
+        }
+    }
+}
+
 fn as_text(retry: &Retry) -> String {
     let count = |what| retry.tasks().iter().filter(|task| task.becomes == what).count();
     let mut text = format!(
-        "run {}: {} tasks again, {} results reused\n\n",
+        "run {}: {} again, {} reused\n\n",
         retry.of(),
-        count(Becomes::Again),
-        count(Becomes::Reused)
+        counted(count(Becomes::Again), "task"),
+        counted(count(Becomes::Reused), "result")
     );
     let mut table = Table::new(&["TASK", "WAS", "NOW"]);
     let (first, others): (Vec<_>, Vec<_>) =
@@ -117,6 +142,10 @@ fn as_text(retry: &Retry) -> String {
         text.push_str(&format!("… and {more} more; '--dry-run --json' has all\n"));
     }
     text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn refused(error: RetryError) -> CommandError {

@@ -10,7 +10,7 @@ use crate::approvals::{self, Answer};
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
 use crate::execution::{OperatorArgs, ShowArgs, also_as_json, execute};
-use crate::host::prepare;
+use crate::host::{PolicyArgs, prepare};
 use crate::inputs::{Setting, inputs};
 use crate::store::{MaybeStoreArgs, origin};
 use crate::terminal::complain;
@@ -39,6 +39,9 @@ pub(crate) struct RunArgs {
     operator: OperatorArgs,
 
     #[command(flatten)]
+    policy: PolicyArgs,
+
+    #[command(flatten)]
     store: MaybeStoreArgs,
 
     /// Give an input a value: JSON, else text; '@FILE' is the text of a file
@@ -65,7 +68,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CommandError> {
 
 fn carry_out(args: &RunArgs) -> Result<Exit, CommandError> {
     let document = Document::read(&args.file)?;
-    let (engine, policy) = args.operator.set_up(&args.show, args.concurrency)?;
+    let (engine, policy) =
+        args.operator.set_up(&args.show, Some(&args.policy), args.concurrency)?;
     execute(&args.show, args.store.is_given(), async || {
         make_ready(args, &document, &engine, &policy).await
     })

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
-use crate::host::{HostArgs, Written, engine, verdict};
+use crate::host::{HostArgs, PolicyArgs, Written, engine, verdict};
 use crate::process::runtime;
 use crate::terminal::{complain, print, print_json};
 
@@ -33,6 +33,9 @@ pub(crate) struct ValidateArgs {
 
     #[command(flatten)]
     host: HostArgs,
+
+    #[command(flatten)]
+    policy: PolicyArgs,
 
     /// Take a secret of this name for given
     #[arg(long, value_name = "NAME")]
@@ -57,7 +60,7 @@ struct Checked {
 
 /// Carries the command out.
 pub(crate) fn validate(args: &ValidateArgs) -> Result<Exit, CommandError> {
-    let (mut setup, Written { config, policy }) = args.host.setup()?;
+    let (mut setup, Written { config, policy }) = args.host.setup(Some(&args.policy))?;
     let configured = std::mem::take(&mut setup.config.secrets);
     for name in configured.into_keys().chain(args.secret.iter().cloned()) {
         let stand_in = Secret::new("stand-in").expect("a word without control characters");

@@ -14,7 +14,7 @@ const MOST_FAULTS: u32 = 5;
 
 /// Writes to standard error.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     verbose: bool,
     faults: AtomicU32,
 }

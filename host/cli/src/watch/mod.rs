@@ -35,28 +35,31 @@ pub(crate) struct Show {
 pub(crate) enum Screen {
     /// Bars, which make room for a question.
     Bars(Arc<Bars>),
-    /// Anything else.
-    Other(Arc<dyn Watcher>),
+    /// Lines.
+    Lines(Arc<Lines>),
+    /// Nothing.
+    Silent,
 }
 
 impl Screen {
     /// The screen for these wishes and for where standard error goes.
     pub(crate) fn new(show: Show) -> Self {
         if show.quiet {
-            Self::Other(Arc::new(Nobody))
+            Self::Silent
         } else if std::io::stderr().is_terminal() {
             Self::Bars(Arc::new(Bars::new(show.verbose)))
         } else if show.json && !show.verbose {
-            Self::Other(Arc::new(Nobody))
+            Self::Silent
         } else {
-            Self::Other(Arc::new(Lines::new(show.verbose)))
+            Self::Lines(Arc::new(Lines::new(show.verbose)))
         }
     }
 
     pub(crate) fn watcher(&self) -> &dyn Watcher {
         match self {
             Self::Bars(bars) => &**bars,
-            Self::Other(watcher) => &**watcher,
+            Self::Lines(lines) => &**lines,
+            Self::Silent => &Nobody,
         }
     }
 
@@ -65,11 +68,11 @@ impl Screen {
     pub(crate) fn prompt(&self, question: Option<String>) {
         match (self, question) {
             (Self::Bars(bars), question) => bars.prompt(question),
-            (Self::Other(_), Some(question)) => {
+            (Self::Lines(_) | Self::Silent, Some(question)) => {
                 // Where nobody listens, nobody answers either.
                 let _ = write!(std::io::stderr().lock(), "{question}");
             }
-            (Self::Other(_), None) => {}
+            (Self::Lines(_) | Self::Silent, None) => {}
         }
     }
 }

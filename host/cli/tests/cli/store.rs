@@ -227,7 +227,7 @@ fn what_failed_is_done_again_and_the_rest_is_reused() {
     let on = |args: &[&str]| consort(&[args, &["--store", &store]].concat());
     let dry = on(&["retry", &id, "--dry-run"]);
     assert_eq!(dry.code, 0, "{}", dry.err);
-    assert!(dry.out.contains("2 tasks again, 1 results reused"), "{}", dry.out);
+    assert!(dry.out.contains("2 tasks again, 1 result reused"), "{}", dry.out);
     let dry = json(&on(&["retry", &id, "--from", "write", "--dry-run", "--json"]).out);
     assert_eq!(dry["retry_of"], id.as_str());
     assert_eq!(
@@ -252,6 +252,13 @@ fn what_failed_is_done_again_and_the_rest_is_reused() {
     for (args, code, says) in [
         (&["retry", new][..], 2, "'--from TASK' does a task again"),
         (&["retry", new, "--from", "writ"], 2, "did you mean 'write'?"),
+        (&["retry", new, "--from", "publish", "--answer", "reviw=true"], 2, "--answer review=…"),
+        (
+            &["retry", new, "--from", "publish", "--answer", "review=true"],
+            2,
+            "its result is reused",
+        ),
+        (&["retry", new, "--from", "publish", "--policy", "deadline"], 2, "unexpected argument"),
         (&["retry", new, "--from", "write", "--failed"], 2, "cannot be used with"),
         (&["retry", "nothing"], 2, "consort list"),
     ] {

@@ -127,6 +127,11 @@ fn translate(
     });
     let budget = document.budget.map(|doc| fields::budget(&doc, &mut findings));
     let outline = Outline::new(&document, &mut findings);
+    if fields::has_controls(&document.name) {
+        let problem =
+            fields::control_character("name".to_owned(), "a workflow's name", &document.name);
+        findings.push(problem);
+    }
     let compiler = Compiler {
         outline: &outline,
         inputs: &inputs,

@@ -187,6 +187,7 @@ fn wire_earlier(earlier: &Earlier, blobs: &mut Vec<Blob>) -> WireEarlier {
         run: earlier.run.clone(),
         results: earlier.results.iter().map(leftover).collect(),
         added: earlier.added.clone(),
+        fresh: earlier.fresh.iter().cloned().collect(),
     }
 }
 
@@ -384,8 +385,10 @@ impl Reading<'_> {
     }
 
     fn earlier(&self, wire: WireEarlier) -> Result<Arc<Earlier>, JournalError> {
-        let mut earlier = Earlier { run: wire.run, added: wire.added, ..Earlier::default() };
-        for (id, WireLeftover { output, spawn }) in wire.results {
+        let WireEarlier { run, results, added, fresh } = wire;
+        let fresh = fresh.into_iter().collect();
+        let mut earlier = Earlier { run, added, fresh, ..Earlier::default() };
+        for (id, WireLeftover { output, spawn }) in results {
             let output = self.read(0, output.read(self.fetch))?;
             let spawn = spawn.into_iter();
             let spawn =

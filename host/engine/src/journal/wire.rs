@@ -6,7 +6,7 @@
 //! version beside this one. Large payloads are not in the body: they are stored
 //! once, by their content, and the body has their hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -155,6 +155,8 @@ pub(super) struct WireEarlier {
     pub(super) results: BTreeMap<Arc<str>, WireLeftover>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) added: Vec<Value>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) fresh: BTreeSet<Arc<str>>,
 }
 
 /// What a task of the earlier run came to.

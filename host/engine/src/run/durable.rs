@@ -151,6 +151,15 @@ impl Run {
         self.durable = Some(Durable { store, what });
     }
 
+    /// Those that a run which comes back has told what happened.
+    pub(super) fn recorded_webhooks(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        let old = match self.durable.as_ref().map(|durable| &durable.what) {
+            Some(What::Old(old)) => Some(&old.1.webhooks),
+            _ => None,
+        };
+        old.into_iter().flatten().map(|subscription| subscription.webhook.clone())
+    }
+
     pub(super) async fn begin(
         &mut self,
         durable: Durable,

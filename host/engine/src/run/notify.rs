@@ -60,6 +60,16 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Webhooks that the run told what happened when it was recorded, and that
+    /// the host has no more: what they have not been told is given up.
+    pub fn missing_webhooks(&self) -> Vec<Arc<str>> {
+        let known = self.engine.webhooks();
+        let missing = |name: &Arc<str>| !known.iter().any(|webhook| webhook.name == *name);
+        self.recorded_webhooks().filter(missing).collect()
+    }
+}
+
 impl Conductor {
     /// Notes what somebody may want to hear of.
     pub(super) fn note(
@@ -68,6 +78,7 @@ impl Conductor {
         task: Option<TaskIx>,
         detail: impl FnOnce(&Self) -> Option<Detail>,
     ) {
+        self.notices.miss(topic);
         if !self.notices.is_wanted(topic) {
             return;
         }

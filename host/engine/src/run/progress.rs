@@ -19,7 +19,7 @@ pub struct RunProgress {
     /// expected to take.
     pub share: f64,
     /// Milliseconds until the end, if as much is done at once as was so far;
-    /// none while nothing is finished, and when all is.
+    /// none while nothing is finished or a person is asked, and when all is.
     pub remaining_ms: Option<u64>,
     /// More tasks may come from outside; it goes on when all are finished.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -45,7 +45,8 @@ impl Conductor {
         let elapsed = self.elapsed() as f64;
         // So many milliseconds of work are done in one of the clock.
         let pace = done / elapsed.max(1.0);
-        let known = finished > 0 && open > 0.0 && pace > 0.0;
+        let asks = nodes.iter().any(|node| self.record(*node).question().is_some());
+        let known = finished > 0 && open > 0.0 && pace > 0.0 && !asks;
         RunProgress {
             finished,
             tasks: nodes.len() as u32,

@@ -62,6 +62,7 @@ impl Conductor {
             number,
             left,
             remaining: CANCEL_TIMEOUT,
+            fresh: false,
             seat: None,
             mail: mail.clone(),
         };

@@ -179,7 +179,10 @@ impl Conductor {
         let agent = self.agent_of(task, agent);
         let waited = (self.now - self.scheduler.ready_at(task)).max(0).unsigned_abs();
         let record = &mut self.records[task.index()];
-        record.queued = record.queued.saturating_add(waited.try_into().unwrap_or(u32::MAX));
+        // One that goes on, or is begun again after a crash, has had its turn.
+        if attempt > record.attempts {
+            record.queued = record.queued.saturating_add(waited.try_into().unwrap_or(u32::MAX));
+        }
         record.agent = Some(agent);
         record.attempts = attempt;
         record.start(self.now);
@@ -204,6 +207,8 @@ impl Conductor {
         let mut job = self.job(task);
         let idle = job.task().settings.timeouts.idle;
         job.pulse = idle.map(|idle| Arc::new(Pulse::new(task, idle, self.mail.clone())));
+        let earlier = self.earlier.as_ref();
+        let fresh = earlier.is_some_and(|earlier| earlier.fresh.contains(&job.id));
         let (stop, stopped) = oneshot::channel();
         let record = &mut self.records[task.index()];
         record.live().stop = Some(stop);
@@ -213,6 +218,7 @@ impl Conductor {
             agent: record.agent.unwrap_or_default(),
             number: record.attempts,
             left,
+            fresh,
             remaining: Duration::from_millis(deadline.saturating_sub(self.now).max(0) as u64),
             seat: None,
             mail: self.mail.clone(),
