@@ -35,8 +35,11 @@ impl Document {
     pub(crate) fn read(path: &Path) -> Result<Self, CommandError> {
         let stdin = path.as_os_str() == "-";
         let name = if stdin { "<stdin>".to_owned() } else { path.display().to_string() };
-        let bytes =
-            if stdin { read_all(io::stdin().lock()) } else { File::open(path).and_then(read_all) };
+        let bytes = if stdin {
+            read_all(io::stdin().lock(), 0)
+        } else {
+            File::open(path).and_then(read_file)
+        };
         let bytes = bytes.map_err(|error| {
             let problem = CommandError::invalid(format!("could not read '{name}': {error}"));
             match error.kind() {
@@ -85,9 +88,16 @@ impl Document {
     }
 }
 
+/// All of a file, up to a bound.
+pub(crate) fn read_file(file: File) -> io::Result<Vec<u8>> {
+    // Room for a byte more, or else it is doubled to see that there is none.
+    let size = file.metadata().map_or(0, |about| about.len() + 1);
+    read_all(file, size.min(MOST_BYTES + 1) as usize)
+}
+
 /// Everything there is, up to a bound.
-pub(crate) fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+fn read_all(from: impl io::Read, expected: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected);
     from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it is larger than {MOST_BYTES} bytes")));

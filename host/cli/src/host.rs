@@ -15,7 +15,7 @@ use consort_plugin_host::{Catalog, EmbeddedPlugin};
 use serde_json::{Map, Value};
 
 use crate::diagnose;
-use crate::document::{Document, read_all};
+use crate::document::{Document, read_file};
 use crate::error::CommandError;
 
 /// The configuration that is used when none is named, where the command runs.
@@ -139,7 +139,7 @@ impl HostArgs {
             None => return Ok((HostConfig::default(), written(DEFAULT_CONFIG))),
         };
         let name = path.display().to_string();
-        let bytes = File::open(path).and_then(read_all).map_err(|error| {
+        let bytes = File::open(path).and_then(read_file).map_err(|error| {
             CommandError::invalid(format!(
                 "could not read the host configuration '{name}': {error}"
             ))

@@ -9,7 +9,7 @@ use consort_core::plan::Plan;
 use consort_core::problem::nearest;
 use serde_json::{Map, Value};
 
-use crate::document::read_all;
+use crate::document::read_file;
 use crate::error::CommandError;
 
 /// One `--set`: a key and what was written behind the `=`.
@@ -76,7 +76,7 @@ fn check_use(key: &str, plan: &Plan) -> Result<(), CommandError> {
 }
 
 fn read(key: &str, path: &Path) -> Result<String, CommandError> {
-    let bytes = File::open(path).and_then(read_all);
+    let bytes = File::open(path).and_then(read_file);
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
     text.map_err(|error| {
         let path = path.display();
