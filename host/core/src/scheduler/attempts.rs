@@ -79,7 +79,12 @@ impl Scheduler {
             return;
         }
         self.give_back(task);
-        let stop = self.tasks[task.index()].stop.take();
+        let life = &mut self.tasks[task.index()];
+        let stop = life.stop.take();
+        let end = match (std::mem::take(&mut life.overtaken), end) {
+            (true, End::Succeeded | End::Failed(_)) => End::Aborted,
+            (_, end) => end,
+        };
         if let (End::Pending { .. } | End::Asked, Some(why)) = (end, stop) {
             // It was told to stop just when it left its work to the agent.
             actions.push(Action::CancelRemote { task, why });

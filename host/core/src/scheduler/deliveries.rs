@@ -40,6 +40,7 @@ impl Scheduler {
         let why = Stop::Delivered(delivery);
         let life = &mut self.tasks[task.index()];
         if life.state == State::Running {
+            life.overtaken = true;
             if life.stop.replace(why).is_none() {
                 actions.push(Action::Abort { task, why });
             }

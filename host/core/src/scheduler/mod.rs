@@ -143,6 +143,9 @@ struct TaskLife {
     reason: Option<Reason>,
     /// The current attempt, or all items, were told to stop.
     stop: Option<Stop>,
+    /// The current attempt was overtaken by a delivery: what it comes to does not
+    /// count.
+    overtaken: bool,
     /// The next start goes on with a pending attempt.
     resume: bool,
     /// The current attempt goes on with what was pending.
@@ -170,6 +173,7 @@ impl TaskLife {
         batch: None,
         reason: None,
         stop: None,
+        overtaken: false,
         resume: false,
         resumed: false,
         unblocked_at: None,

@@ -256,7 +256,9 @@ impl Model {
             ensure!(admit, "an edge was left out");
             let name = match conflict {
                 Conflict::Missing(name) => {
-                    ensure!(!self.names.contains_key(name), "{name} is not missing");
+                    // It may have been held for this one, and come with it.
+                    let there = self.names.get(name).is_some_and(|task| *task < self.step.tasks);
+                    ensure!(!there, "{name} is not missing");
                     name
                 }
                 Conflict::Cycle(path) => {

@@ -117,6 +117,21 @@ fn a_failure_is_not_tried_again_when_the_run_ends_meanwhile_and_a_result_stands(
     );
 }
 
+/// The run may be over, or the task cancelled, before the attempt has ended.
+#[test]
+fn what_an_overtaken_attempt_comes_to_does_not_count_whatever_stops_it() {
+    check(
+        "run: deadline=500\na\nb: tries=2",
+        "submit            => start a1 until 500; start b1 until 500
+         deliver a failure => abort a: delivered
+         deliver b failure => abort b: delivered
+         cancel a          =>
+         at 500            =>
+         done a            => a cancelled: cancelled
+         done b            => b cancelled: run deadline; run failed: deadline",
+    );
+}
+
 #[test]
 fn what_was_delivered_is_kept_when_the_engine_was_gone() {
     check(
