@@ -35,13 +35,6 @@ mod when;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-/// Millions of small things are made on one thread and dropped on another, and
-/// some of them stay; the allocator of glibc keeps nearly twice the memory then.
-/// Huge pages are not asked for (`no_thp`): they are a little faster, and 10,000
-/// calls at once take a tenth more memory.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use clap::{Parser, Subcommand};
 
 use crate::commands::answer::{AnswerArgs, answer};
@@ -62,6 +55,13 @@ use crate::commands::schema::{SchemaArgs, print_schema};
 use crate::commands::status::{StatusArgs, status};
 use crate::commands::validate::{ValidateArgs, validate};
 use crate::error::Exit;
+
+/// Millions of small things are made on one thread and dropped on another, and
+/// some of them stay; the allocator of glibc keeps nearly twice the memory then.
+/// Huge pages are not asked for (`no_thp`): they are a little faster, and 10,000
+/// calls at once take a tenth more memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Run graphs of tasks across agents of different frameworks
 #[derive(Debug, Parser)]

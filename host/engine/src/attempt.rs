@@ -17,7 +17,6 @@ use crate::error::{Failed, TaskError, never};
 use crate::job::{Given, Job, WorksOn, json};
 use crate::message::{Mail, Message, lost};
 use crate::question::Question;
-use crate::record::Source;
 use crate::report::UsageReport;
 use crate::watch::RunEvent;
 
@@ -63,7 +62,8 @@ pub(crate) struct Left {
 pub(crate) enum AttemptEnd {
     Done {
         output: Payload,
-        source: Source,
+        /// It is that of an equal task.
+        cached: bool,
         /// Tasks the agent wants added to the run.
         proposals: Vec<Proposal>,
     },
@@ -118,7 +118,7 @@ impl Attempt {
                 None => {}
                 Some(Claim::Hit(output)) => {
                     drop(seat);
-                    return self.finish(output, Source::Cache, Vec::new()).await;
+                    return self.finish(output, true, Vec::new()).await;
                 }
                 Some(Claim::Lead(lead)) => lease = Some(lead),
                 // Parked like work that goes on elsewhere: it holds no slot.
@@ -209,20 +209,18 @@ impl Attempt {
         let drafting = &self.job.stage.drafting;
         let agent = &self.agent().name;
         let proposals = spawn.into_iter().map(|text| drafting.spawned(text, agent)).collect();
-        self.finish(output, Source::Agent, proposals).await
+        self.finish(output, false, proposals).await
     }
 
     /// Passes the agent's answer through the task's transformers.
     async fn finish(
         &self,
         output: Payload,
-        source: Source,
+        cached: bool,
         proposals: Vec<Proposal>,
     ) -> Result<AttemptEnd, Failed> {
-        let task = self.job.task();
-        let uses = &task.settings.transform;
-        let output = self.job.transform(output, uses, (task, &self.job.id), false).await?;
-        Ok(AttemptEnd::Done { output, source, proposals })
+        let output = self.job.transform_result(output).await?;
+        Ok(AttemptEnd::Done { output, cached, proposals })
     }
 
     /// Tells the agent to stop what it does by itself.

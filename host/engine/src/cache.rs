@@ -81,9 +81,7 @@ impl Cache {
     /// The result of a task of that key, no older than `ttl`.
     pub(crate) async fn claim(&self, key: Key, ttl: Option<Duration>) -> Claim {
         let now = crate::now();
-        let oldest = ttl.map_or(i64::MIN, |ttl| {
-            now.saturating_sub(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
-        });
+        let oldest = ttl.map_or(i64::MIN, |ttl| now.saturating_sub(millis(ttl)));
         {
             let mut kept = self.lock();
             if let Some(output) = kept.find(key, oldest) {
@@ -135,7 +133,6 @@ impl Shelf {
 
     async fn store(&self, key: Key, output: &Payload, now: i64, ttl: Option<Duration>) {
         let (body, blobs) = journal::pack(output);
-        let millis = |ttl: Duration| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let expires = ttl.map(|ttl| now.saturating_add(millis(ttl)));
         let put = self.store.cache_put(&self.namespace, key.hash(), body, blobs, now, expires);
         if let Err(error) = put.await {
@@ -198,6 +195,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.cache.lock().led.remove(&self.key);
     }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What makes tasks equal.

@@ -13,6 +13,7 @@ use consort_plugin_host::{
 use serde_json::Value;
 use url::Url;
 
+use crate::check::bad_schema;
 use crate::config::{self, PolicyConfig};
 use crate::plugin_config::{check_config, replace_secrets};
 use crate::references::References;
@@ -344,11 +345,8 @@ fn check_task(task: &Task, problems: &mut Vec<Problem>) {
     if let (Work::Agents(_), Some(url)) = (&task.work, &task.settings.url) {
         check_url(url, &task.id, problems);
     }
-    if let Some(schema) = &task.settings.schema
-        && let Err(error) = jsonschema::validator_for(schema)
-    {
-        let message = format!("'schema' is not a JSON Schema: {error}");
-        problems.push(Problem::error("bad-schema", &*task.id, message));
+    if let Some(schema) = &task.settings.schema {
+        problems.extend(bad_schema(schema, &task.id));
     }
 }
 

@@ -131,12 +131,17 @@ fn useless_url(plugin: &Plugin, path: String) -> Problem {
 /// The schemas of approvals.
 fn check_schemas(needs: &Needs, problems: &mut Vec<Problem>) {
     for (path, schema) in &needs.schemas {
-        if let Err(error) = jsonschema::validator_for(schema) {
-            let message = format!("'schema' is not a JSON Schema: {error}");
-            let problem = Problem::error("bad-schema", path, message);
+        if let Some(problem) = bad_schema(schema, path) {
             problems.push(problem.hint("write what an answer looks like, such as {type: boolean}"));
         }
     }
+}
+
+/// What is wrong with a schema at that place, if anything is.
+pub(crate) fn bad_schema(schema: &Value, path: &str) -> Option<Problem> {
+    let error = jsonschema::validator_for(schema).err()?;
+    let message = format!("'schema' is not a JSON Schema: {error}");
+    Some(Problem::error("bad-schema", path, message))
 }
 
 /// Checks the configuration of a transformer against its schema, and if it fits,

@@ -148,6 +148,12 @@ impl Job {
         Ok(Dependency { name: edge.name.clone(), task: from.id.clone(), value })
     }
 
+    /// Passes what the task came to through its transformers.
+    pub(crate) async fn transform_result(&self, output: Payload) -> Result<Payload, Failed> {
+        let task = self.task();
+        self.transform(output, &task.settings.transform, (task, &self.id), false).await
+    }
+
     /// Passes a value of a task through transformers; `on_edge` when that task
     /// is a dependency and the value on its way to this job.
     pub(crate) async fn transform(

@@ -12,6 +12,7 @@ use crate::attempt::Left;
 use crate::error::{Cause, TaskError};
 use crate::question::Question;
 use crate::report::UsageReport;
+use crate::tally;
 
 /// What the engine keeps of a task.
 #[derive(Default)]
@@ -89,14 +90,7 @@ impl Record {
 
     /// Adds what the plugin calls of an attempt have used.
     pub(crate) fn consume(&mut self, more: &Consumed) {
-        let all = &self.consumed;
-        self.consumed = Consumed {
-            fuel: all.fuel.saturating_add(more.fuel),
-            memory: all.memory.max(more.memory),
-            cpu_time: all.cpu_time.saturating_add(more.cpu_time),
-            network: all.network.saturating_add(more.network),
-            requests: all.requests.saturating_add(more.requests),
-        };
+        tally::add(&mut self.consumed, more);
     }
 
     pub(crate) fn use_up(&mut self, usage: UsageReport) {

@@ -8,10 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use consort_core::graph::TaskIx;
-use consort_core::plan::Work;
-use consort_core::plan::compile;
+use consort_core::plan::{Work, compile};
 use consort_core::scheduler::Status;
-use consort_core::spec::{parse, parse_open};
 use consort_store::{Reader, RunStatus, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -198,8 +196,7 @@ impl Engine {
             origin: origin.clone(),
             problems,
         };
-        let parse = if submitted.open { parse_open } else { parse };
-        let document = parse(&submitted.document, submitted.format).map_err(invalid)?;
+        let document = submitted.parse().map_err(invalid)?;
         let plan = compile(document, self.known(), crate::now()).map_err(invalid)?;
         let policy = submitted.policy;
         let (cast, prioritizer) = Cast::gather(self, &plan, &policy).await.map_err(invalid)?;

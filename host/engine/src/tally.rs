@@ -34,6 +34,15 @@ impl Tally {
     }
 }
 
+/// Adds up what has been used; memory is at its largest.
+pub(crate) fn add(all: &mut Consumed, more: &Consumed) {
+    all.fuel = all.fuel.saturating_add(more.fuel);
+    all.memory = all.memory.max(more.memory);
+    all.cpu_time = all.cpu_time.saturating_add(more.cpu_time);
+    all.network = all.network.saturating_add(more.network);
+    all.requests = all.requests.saturating_add(more.requests);
+}
+
 /// Of what several share, the part of one; a remainder is the first's.
 pub(crate) fn share(all: &Consumed, of: u64, first: bool) -> Consumed {
     let part = |whole: u64| whole / of + if first { whole % of } else { 0 };

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Budget, Known};
+use consort_core::problem::Problem;
 use consort_core::scheduler::Retry;
-use consort_core::spec::Format;
+use consort_core::spec::{Document, Format, parse, parse_open};
 use consort_plugin_host::Payload;
 use consort_store::{Blob, Durability, Entry, RunEnd, RunJournal, Store, StoreError};
 use serde_json::{Map, Value};
@@ -40,7 +41,6 @@ use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::notices::Subscription;
-use crate::record::Source;
 use crate::webhook;
 use page::Page;
 use wire::{
@@ -68,6 +68,14 @@ pub(crate) struct Submitted {
     pub(crate) webhooks: Vec<Subscription>,
     /// Tasks come while it goes on.
     pub(crate) open: bool,
+}
+
+impl Submitted {
+    /// The document, read again.
+    pub(crate) fn parse(&self) -> Result<Document<'_>, Vec<Problem>> {
+        let parse = if self.open { parse_open } else { parse };
+        parse(&self.document, self.format)
+    }
 }
 
 /// An entry that cannot be understood.
@@ -268,10 +276,9 @@ fn wire_command(command: &Command, blobs: &mut Vec<Blob>) -> Option<Wire> {
 fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
     match end {
         None => WireEnd::Stopped,
-        Some(AttemptEnd::Done { output, source, proposals }) => WireEnd::Done {
+        Some(AttemptEnd::Done { output, cached, proposals }) => WireEnd::Done {
             output: WirePayload::new(output, blobs),
-            cached: *source == Source::Cache,
-            reused: *source == Source::Earlier,
+            cached: *cached,
             spawn: proposals
                 .iter()
                 .map(|proposal| WireSpawn {
@@ -511,13 +518,9 @@ impl Reading<'_> {
     ) -> Result<Option<AttemptEnd>, JournalError> {
         Ok(Some(match end {
             WireEnd::Stopped => return Ok(None),
-            WireEnd::Done { output, cached, reused, spawn } => AttemptEnd::Done {
+            WireEnd::Done { output, cached, spawn } => AttemptEnd::Done {
                 output: self.read(seq, output.read(self.fetch))?,
-                source: match (cached, reused) {
-                    (true, _) => Source::Cache,
-                    (false, true) => Source::Earlier,
-                    (false, false) => Source::Agent,
-                },
+                cached,
                 proposals: spawn
                     .into_iter()
                     .map(|spawn| drafting.spawned(spawn.task, &spawn.agent.into()))

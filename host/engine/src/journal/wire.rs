@@ -197,8 +197,6 @@ pub(super) enum WireEnd {
         output: WirePayload,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cached: bool,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        reused: bool,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spawn: Vec<WireSpawn>,
     },

@@ -31,10 +31,7 @@ impl Conductor {
         let (job, control) = (self.job(task), self.control.clone());
         tokio::spawn(async move {
             if let Outcome::Result(output) = &delivery.outcome {
-                let (task, output) = (job.task(), output.clone());
-                let uses = &task.settings.transform;
-                let transformed = job.transform(output, uses, (task, &job.id), false).await;
-                delivery.outcome = match transformed {
+                delivery.outcome = match job.transform_result(output.clone()).await {
                     Ok(output) => Outcome::Result(output),
                     Err((error, retry)) => {
                         Outcome::Failure { error, retryable: retry != Retry::Never }

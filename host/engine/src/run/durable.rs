@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use consort_core::plan::{Plan, compile};
 use consort_core::problem::Problem;
 use consort_core::scheduler::Status;
-use consort_core::spec::{Format, parse, parse_open};
+use consort_core::spec::Format;
 use consort_store::{NewRun, Reader, RunEnd, RunRow, RunStatus, Store, StoreError};
 use serde_json::{Map, Value, json};
 
@@ -300,8 +300,8 @@ pub(crate) fn plan(
     row: &RunRow,
     submitted: &Submitted,
 ) -> Result<Result<Plan, Vec<Problem>>, JournalError> {
-    let parse = if submitted.open { parse_open } else { parse };
-    let plan = parse(&submitted.document, submitted.format)
+    let plan = submitted
+        .parse()
         .and_then(|document| compile(document, &submitted.known, row.submitted_at));
     match &plan {
         Ok(plan) if plan.tasks.len() as u32 != row.tasks => Err(JournalError::Broken {

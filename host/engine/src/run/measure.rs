@@ -3,10 +3,11 @@
 use consort_core::graph::TaskIx;
 use consort_core::plan::Work;
 use consort_core::scheduler::Status;
+use consort_plugin_host::Consumed;
 
 use super::Conductor;
 use crate::report::{CriticalPath, Metrics, PathStep, ResourceReport, Spread};
-use crate::tally::Tally;
+use crate::tally;
 
 /// Tasks of a critical path that are named.
 const LONGEST_PATH: usize = 1_000;
@@ -16,12 +17,12 @@ impl Conductor {
     pub(super) fn measure(&self, metrics: &mut Metrics) {
         let (mut took, mut queued) = (Vec::new(), Vec::new());
         let (mut well, mut badly) = (0_u32, 0_u32);
-        let used = Tally::default();
+        let mut used = Consumed::default();
         for node in self.all_nodes() {
             let record = self.record(node);
             well += u32::from(record.status == Some(Status::Succeeded));
             badly += u32::from(record.status == Some(Status::Failed));
-            used.add(&record.consumed);
+            tally::add(&mut used, &record.consumed);
             // One that others do is measured by them.
             if let (true, Some(from), Some(to)) =
                 (record.attempts > 0, record.started, record.finished)
@@ -34,7 +35,7 @@ impl Conductor {
             (well + badly > 0).then(|| f64::from(well) / f64::from(well + badly));
         metrics.execution_ms = Spread::of(took);
         metrics.queued_ms = Spread::of(queued);
-        metrics.resources = ResourceReport::new(&used.total());
+        metrics.resources = ResourceReport::new(&used);
         metrics.critical_path = self.critical_path();
     }
 

@@ -58,9 +58,7 @@ impl Run {
             })
             .collect()
     }
-}
 
-impl Run {
     /// Webhooks that the run told what happened when it was recorded, and that
     /// the host has no more: what they have not been told is given up.
     pub fn missing_webhooks(&self) -> Vec<Arc<str>> {

@@ -17,6 +17,7 @@ use crate::error::TaskError;
 use crate::job::{Job, TaskRef, TaskResult, WorksOn};
 use crate::message::{Message, Owed, lost};
 use crate::nodes::MAX_GROWTH;
+use crate::record::Source;
 use crate::report::UsageReport;
 use crate::stage::Pulse;
 use crate::watch::RunEvent;
@@ -274,13 +275,13 @@ impl Conductor {
         let stop_error =
             |conductor: &Self| why.map(|why| Box::new(conductor.stop_error(task, why)));
         let end = match end {
-            Some(AttemptEnd::Done { output, source, proposals }) => {
+            Some(AttemptEnd::Done { output, cached, proposals }) => {
                 // Before the end: the run might be over with it.
                 self.propose(task, proposals);
                 self.kept += output.len() as u64;
                 let record = &mut self.records[task.index()];
                 record.result = Some(output);
-                record.source = source;
+                record.source = if cached { Source::Cache } else { Source::Agent };
                 record.error = None;
                 record.live().left = Left::default();
                 End::Succeeded
