@@ -40,6 +40,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::answer::{AnswerArgs, answer};
 use crate::commands::backup::{BackupArgs, backup};
 use crate::commands::cancel::{CancelArgs, cancel};
+use crate::commands::check::{CheckArgs, check};
 use crate::commands::complete::{CompleteArgs, complete};
 use crate::commands::gc::{GcArgs, gc};
 use crate::commands::graph::{GraphArgs, graph};
@@ -100,6 +101,7 @@ enum Command {
     Result(ResultArgs),
     Gc(GcArgs),
     Backup(BackupArgs),
+    Check(CheckArgs),
     Schema(SchemaArgs),
     /// Look at plugins
     #[command(
@@ -143,6 +145,7 @@ fn main() -> ExitCode {
         Command::Result(args) => result(&args),
         Command::Gc(args) => gc(&args),
         Command::Backup(args) => backup(&args),
+        Command::Check(args) => check(&args),
         Command::Schema(args) => print_schema(&args),
         Command::Plugin(PluginCommand::List(args)) => plugin_list(&args),
         Command::Plugin(PluginCommand::Inspect(args)) => plugin_inspect(&args),

@@ -9,17 +9,19 @@
 //! **Invariant:** petgraph's types do not leave this module.
 
 mod additions;
+mod saved;
 
 use std::fmt;
 
 use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+use serde::{Deserialize, Serialize};
 
 pub use additions::{Additions, Answer, Batch, Conflict, Newcomer, Wanted};
 
 /// A task's place in the plan and the graph; dense from 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskIx(pub u32);
 
 impl TaskIx {
@@ -36,7 +38,8 @@ impl fmt::Debug for TaskIx {
 }
 
 /// Tasks and the edges from each dependency to its dependents.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(into = "saved::Saved", from = "saved::Saved")]
 pub struct DependencyGraph {
     /// An edge points from a task to one that waits for it.
     graph: DiGraph<(), (), u32>,

@@ -14,6 +14,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use agents::check_agents;
@@ -33,7 +34,7 @@ use crate::template::{Expression, Reads, Template};
 pub struct AgentIx(pub u32);
 
 /// What the host knows besides the document.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Known {
     /// Agents of the host's configuration; the document's own come first.
@@ -84,7 +85,7 @@ pub struct Plan {
 
 /// What a run may spend on its agents. When either is used up, nothing more
 /// starts, what runs is stopped, and the run has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Budget {
     /// Tokens, input and output together.
     pub tokens: Option<u64>,
@@ -94,7 +95,7 @@ pub struct Budget {
 
 /// What happens to a task added to a live run that waits for a task that is not
 /// there, or would close a cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictRule {
     /// It is not added, and whoever adds it learns why.
@@ -130,7 +131,7 @@ pub struct Agent {
 
 /// How similar tasks are started together: those of one agent that have the same
 /// `type` and take the same number of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batching {
     /// Tasks of one start, at the most; at least 1.
     pub max: u32,
@@ -204,7 +205,7 @@ pub struct TaskSettings {
 }
 
 /// How long a task may take, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// An attempt, from its start.
     pub attempt: u64,
@@ -289,7 +290,7 @@ pub enum Deadline {
 }
 
 /// What the failure of a task means for others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnFailure {
     /// The run fails: what runs is cancelled, nothing more is started.
     #[default]

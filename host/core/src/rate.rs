@@ -10,8 +10,10 @@
 //!
 //! In any span of `per`, at most `attempts + burst - 1` attempts start.
 
+use serde::{Deserialize, Serialize};
+
 /// How often attempts may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// This many attempts; at least 1.
     pub attempts: u32,
@@ -30,7 +32,7 @@ impl Rate {
 }
 
 /// What an agent's rate allows at present.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Allowance {
     rate: Rate,
     /// The theoretical arrival time of the next start. Its unit is a

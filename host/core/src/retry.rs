@@ -19,7 +19,7 @@ pub enum Backoff {
 }
 
 /// When a failed task is tried again. Times are milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Attempts in all, the first included; at least 1.
     pub max_attempts: u32,

@@ -42,6 +42,11 @@ pub struct HostConfig {
     pub concurrency: Option<u32>,
     /// Bytes of results that a run may have; 2 GiB unless given.
     pub results: Option<u64>,
+    /// The state of a run that is recorded is saved whenever so much has happened
+    /// to it, and at least as much as it has tasks: results, polls, answers, scores.
+    /// 65,536 unless given; 0 means never. What happened since is gone through when
+    /// the run comes back.
+    pub snapshot_every: Option<u64>,
     /// Cached results are shared among runs of the same namespace and never
     /// with others; `default` unless given.
     pub namespace: Option<String>,
@@ -127,6 +132,9 @@ const DEFAULT_POLICY: &str = "priority";
 const DEFAULT_CONCURRENCY: u32 = 1_024;
 /// Whose cached results are shared, unless configured.
 const DEFAULT_NAMESPACE: &str = "default";
+/// What happens to a run before its state is saved, unless configured: less than
+/// a tenth of a second of going through it again.
+const DEFAULT_SNAPSHOT_EVERY: u64 = 65_536;
 /// Bytes of results that a run may have, unless configured.
 const DEFAULT_RESULTS: u64 = 2 << 30;
 
@@ -184,6 +192,14 @@ impl HostConfig {
     /// Bytes of results that a run may have.
     pub fn results(&self) -> u64 {
         self.results.unwrap_or(DEFAULT_RESULTS)
+    }
+
+    /// How much happens to a run before its state is saved.
+    pub fn snapshot_every(&self) -> u64 {
+        match self.snapshot_every.unwrap_or(DEFAULT_SNAPSHOT_EVERY) {
+            0 => u64::MAX,
+            every => every,
+        }
     }
 
     /// Whose cached results are shared.

@@ -24,6 +24,23 @@ pub(crate) struct Draft {
     pub(crate) waits_for: Box<[Arc<str>]>,
 }
 
+impl Draft {
+    /// The same, waiting for those only that `stay`.
+    pub(crate) fn waiting_for(self: Arc<Self>, stay: impl Fn(&Arc<str>) -> bool) -> Arc<Self> {
+        if self.waits_for.iter().all(&stay) {
+            return self;
+        }
+        let mut task = self.task.clone();
+        let edges = task.dependencies.iter().zip(&self.waits_for);
+        let (edges, waits_for): (Vec<_>, Vec<_>) = edges
+            .filter(|(_, name)| stay(name))
+            .map(|(edge, name)| (edge.clone(), name.clone()))
+            .unzip();
+        task.dependencies = edges.into();
+        Arc::new(Self { task, waits_for: waits_for.into() })
+    }
+}
+
 /// What an agent wants added to the run.
 pub(crate) struct Proposal {
     /// As the agent wrote it.

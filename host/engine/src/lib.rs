@@ -22,6 +22,7 @@
 //! * `cache`: results that equal tasks share.
 //! * `notice`, `notices`, `webhook`: what an operator is told, and where.
 //! * `journal`: what happens to a run, recorded before it has consequences.
+//! * `snapshot`: the state of a run, saved, so that coming back is short.
 //! * [`watch`]: what happens, for whoever watches.
 //! * [`report`]: what came of it.
 //! * [`coordinator`]: an open run, as a program embeds it.
@@ -58,6 +59,7 @@ pub mod report;
 pub mod retry;
 mod run;
 pub mod setup;
+mod snapshot;
 mod stage;
 mod tally;
 pub mod watch;

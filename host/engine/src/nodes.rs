@@ -1,6 +1,8 @@
 //! A *node* is what the scheduler counts as a task: a task of the plan, one
 //! item of a fan-out, or a task that was added to the run.
 
+mod saved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use consort_core::plan::{Plan, Task};
 
 use crate::draft::Draft;
 use crate::job::{Fan, TaskRef};
+use crate::journal::Place;
+pub(crate) use saved::SavedNodes;
 
 /// Tasks that items and additions may make of a run, beyond its plan.
 pub(crate) const MAX_GROWTH: usize = 1_000_000;
@@ -25,7 +29,14 @@ pub(crate) struct Nodes {
 /// A node that is not of the plan.
 enum Node {
     Item { parent: TaskIx, index: u32 },
-    Added(Arc<Draft>),
+    Added(Box<Added>),
+}
+
+/// A task that was added to the run.
+struct Added {
+    draft: Arc<Draft>,
+    /// Where it came in.
+    place: Place,
 }
 
 /// A task that is done item by item.
@@ -35,6 +46,8 @@ pub(crate) struct FannedOut {
     /// Items that are not finished.
     open: u32,
     fan: Arc<Fan>,
+    /// Where that came in.
+    place: Place,
 }
 
 impl FannedOut {
@@ -62,7 +75,7 @@ impl Nodes {
     pub(crate) fn task(&self, node: TaskIx) -> TaskRef {
         match self.node(node) {
             None => TaskRef::Planned(node),
-            Some(Node::Added(draft)) => TaskRef::Added(draft.clone()),
+            Some(Node::Added(added)) => TaskRef::Added(added.draft.clone()),
             Some(Node::Item { parent, .. }) => self.task(*parent),
         }
     }
@@ -71,7 +84,7 @@ impl Nodes {
     pub(crate) fn look<'a>(&'a self, node: TaskIx, plan: &'a Plan) -> &'a Task {
         match self.node(node) {
             None => plan.task(node),
-            Some(Node::Added(draft)) => &draft.task,
+            Some(Node::Added(added)) => &added.draft.task,
             Some(Node::Item { parent, .. }) => self.look(*parent, plan),
         }
     }
@@ -106,9 +119,9 @@ impl Nodes {
         match self.node(node) {
             None => plan.task(node).dependencies.iter().for_each(|edge| each(edge.task)),
             Some(Node::Item { .. }) => {}
-            Some(Node::Added(draft)) => {
+            Some(Node::Added(added)) => {
                 // Names have been looked for when it was added.
-                draft.waits_for.iter().filter_map(|name| self.named(name)).for_each(each);
+                added.draft.waits_for.iter().filter_map(|name| self.named(name)).for_each(each);
             }
         }
     }
@@ -120,8 +133,8 @@ impl Nodes {
 
     /// Notes what a task is done for. Its items follow with
     /// [`Nodes::add_items`], unless there are none.
-    pub(crate) fn fan_out(&mut self, parent: TaskIx, fan: Arc<Fan>) {
-        let fanned = FannedOut { first: TaskIx(0), count: 0, open: 0, fan };
+    pub(crate) fn fan_out(&mut self, parent: TaskIx, fan: Arc<Fan>, place: Place) {
+        let fanned = FannedOut { first: TaskIx(0), count: 0, open: 0, fan, place };
         self.fans.insert(parent, fanned);
     }
 
@@ -148,12 +161,12 @@ impl Nodes {
     }
 
     /// Adds a task to the run.
-    pub(crate) fn add(&mut self, node: TaskIx, draft: Arc<Draft>) {
+    pub(crate) fn add(&mut self, node: TaskIx, draft: Arc<Draft>, place: Place) {
         debug_assert_eq!(node.index(), self.planned + self.more.len(), "nodes are dense");
         if let Some(names) = &mut self.names {
             names.insert(draft.task.id.clone(), node);
         }
-        self.more.push(Node::Added(draft));
+        self.more.push(Node::Added(Box::new(Added { draft, place })));
     }
 
     /// Those that were added to the run, in order.
@@ -196,7 +209,7 @@ impl Nodes {
         self.names.get_or_insert_with(|| {
             let planned = plan.tasks.iter().enumerate();
             let added = self.more.iter().enumerate().filter_map(|(place, node)| match node {
-                Node::Added(draft) => Some((place + self.planned, &draft.task)),
+                Node::Added(added) => Some((place + self.planned, &added.draft.task)),
                 Node::Item { .. } => None,
             });
             let named = planned.chain(added);

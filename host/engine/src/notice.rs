@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Cause, TaskError, bounded};
 use crate::question::Question;
 use crate::report::RunError;
+use crate::snapshot::as_json;
 
 /// Bytes of a message, at the most, whatever a run's texts are like.
 const MAX_MESSAGE: usize = 128 << 10;
@@ -55,7 +56,7 @@ impl Topic {
 }
 
 /// Something an operator may want to hear of.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Notice {
     /// When it happened, milliseconds since the epoch.
     pub(crate) at: i64,
@@ -69,7 +70,7 @@ pub(crate) struct Notice {
 const _: () = assert!(size_of::<Notice>() <= 32, "a million of them stay small");
 
 /// What is said of a moment.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Detail {
     /// Another attempt follows.
     Attempt {
@@ -79,10 +80,12 @@ pub(crate) enum Detail {
         agent: Arc<str>,
         /// Milliseconds until then.
         wait: u64,
+        #[serde(with = "as_json")]
         error: Option<Value>,
     },
     /// A person was asked.
     Question {
+        #[serde(with = "as_json")]
         question: Arc<Question>,
         /// When the task's own time is over, milliseconds since the epoch.
         until: Option<i64>,

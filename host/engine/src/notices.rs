@@ -26,7 +26,7 @@ pub(crate) struct Subscription {
 }
 
 /// What there is to tell.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Notices {
     /// The number of the first that is kept.
     first: u64,
@@ -36,11 +36,13 @@ pub(crate) struct Notices {
 }
 
 /// How far a webhook is.
+#[derive(Serialize, Deserialize)]
 struct Place {
     subscription: Subscription,
     /// All before this notice is behind it.
     next: u64,
     /// The notice at its place is on its way.
+    #[serde(skip)]
     busy: bool,
     /// It wants no more.
     gone: bool,

@@ -61,7 +61,29 @@ impl PastRun {
     ///
     /// There is no such run, or its journal cannot be read.
     pub fn read(reader: &Reader, id: &str) -> Result<Self, ResumeError> {
-        Self::replay(reader, id, Arc::new(Nobody), true)
+        let mut past = Self::begin(reader, id, Arc::new(Nobody), true)?;
+        past.conductor.catch_up(reader, &past.row)?;
+        Ok(past)
+    }
+
+    /// Reads all of a run's journal, and says in a sentence what is wrong with its
+    /// snapshot, if anything is: it must lead to the state that all its entries
+    /// lead to.
+    ///
+    /// # Errors
+    ///
+    /// As [`PastRun::read`].
+    pub fn check(reader: &Reader, id: &str) -> Result<Option<String>, ResumeError> {
+        let mut whole = Self::begin(reader, id, Arc::new(Nobody), true)?;
+        whole.conductor.replay(reader, &whole.row, &mut |_| {})?;
+        let mut short = Self::begin(reader, id, Arc::new(Nobody), true)?;
+        Ok(match short.conductor.catch_up_by_snapshot(reader, &short.row)? {
+            Err(why) => Some(format!("its snapshot is of no use: {why}")),
+            Ok(true) if short.conductor.state().written() != whole.conductor.state().written() => {
+                Some("its snapshot leads to another state than its entries".to_owned())
+            }
+            Ok(_) => None,
+        })
     }
 
     /// The same, and tells what happened, in order: first the time of a step,
@@ -75,10 +97,19 @@ impl PastRun {
         id: &str,
         watcher: Arc<dyn Watcher>,
     ) -> Result<Self, ResumeError> {
-        Self::replay(reader, id, watcher, false)
+        let mut past = Self::begin(reader, id, watcher.clone(), false)?;
+        past.conductor.replay(reader, &past.row, &mut |at| watcher.time(at))?;
+        Ok(past)
     }
 
-    fn replay(
+    /// A run as it is when it begins.
+    #[cfg(test)]
+    pub(crate) fn begun(reader: &Reader, id: &str) -> Result<Self, ResumeError> {
+        Self::begin(reader, id, Arc::new(Nobody), true)
+    }
+
+    /// A run as it is when it begins.
+    fn begin(
         reader: &Reader,
         id: &str,
         watcher: Arc<dyn Watcher>,
@@ -100,7 +131,7 @@ impl PastRun {
             inputs: Shared::new(submitted.inputs),
             cache: Cache::default(),
             drafting: Arc::new(drafting),
-            watcher: watcher.clone(),
+            watcher,
             quiet: AtomicBool::new(quiet),
             mail: None,
             metrics: Mutex::new(BTreeMap::new()),
@@ -109,7 +140,6 @@ impl PastRun {
         conductor.notices = notices;
         conductor.answer_later(submitted.answers);
         conductor.repeat(submitted.earlier);
-        conductor.replay(reader, &row, &mut |at| watcher.time(at))?;
         Ok(Self { row, conductor })
     }
 

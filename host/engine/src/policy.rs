@@ -49,7 +49,7 @@ impl Names {
         Self(names.into())
     }
 
-    fn all(&self) -> Arc<[Arc<str>]> {
+    pub(crate) fn all(&self) -> Arc<[Arc<str>]> {
         self.0.clone()
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use consort_core::scheduler::{Status, Stop};
 use consort_plugin_host::{Consumed, Payload};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::attempt::Left;
@@ -38,7 +39,7 @@ pub(crate) struct Record {
 }
 
 /// Where a result comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Source {
     /// The work was done.
     #[default]

@@ -50,7 +50,7 @@ pub struct RunError {
 }
 
 /// A task that was to be added to a run and was not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotAdded {
     /// Its id, `?` if it has none.
     pub task_id: Arc<str>,
@@ -203,7 +203,7 @@ pub struct ResourceReport {
 }
 
 /// What became of the notifications of a run, over all webhooks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationMetrics {
     /// Those that were taken.
     pub delivered: u64,
@@ -212,7 +212,7 @@ pub struct NotificationMetrics {
 }
 
 /// Sums of usage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct UsageTotals {
     /// Tokens read.
     pub input_tokens: u64,

@@ -7,6 +7,7 @@
 //!
 //! * `clock`: the run's time.
 //! * `durable`: a run that is recorded, and one that comes back.
+//! * `save`: its state, saved now and then.
 //! * `listen`: what the loop waits for.
 //! * `start`: what is begun: decisions, questions, attempts; and how it ends.
 //! * `ask`: what people are asked, and what they answer.
@@ -38,6 +39,7 @@ mod notify;
 mod progress;
 mod remote;
 mod repeat;
+mod save;
 mod start;
 mod wait;
 
@@ -64,7 +66,7 @@ use crate::config::PolicyConfig;
 use crate::control::{Command, RunControl, nobody};
 use crate::draft::Drafting;
 use crate::earlier::Earlier;
-use crate::journal::{Input, Journal};
+use crate::journal::{Input, Journal, Place};
 use crate::message::{Mail, Message};
 use crate::nodes::Nodes;
 use crate::notice::Topic;
@@ -77,12 +79,14 @@ use crate::stage::Stage;
 use crate::watch::{RunEvent, Watcher};
 
 use add::Additions;
+pub(crate) use add::SavedAdditions;
 use clock::Clock;
 use durable::Durable;
 pub use durable::{Interrupted, Origin, ResumeError};
 use notify::Outbox;
 pub use progress::RunProgress;
 use remote::Remotes;
+pub(crate) use remote::SavedRemote;
 use start::{Preparations, Wanted};
 pub(crate) use wait::Ending;
 use wait::Waiting;
@@ -229,6 +233,7 @@ impl Run {
             conductor.notices = Notices::new(beginning.webhooks);
             conductor.commands = self.commands;
             conductor.most_kept = self.engine.config().results();
+            conductor.save_every = self.engine.config().snapshot_every();
             // Without it the loop would have to tell commands that come no more
             // from those that have not come yet.
             conductor.control = Some(self.control);
@@ -248,7 +253,7 @@ impl Run {
                 }
                 None => {
                     conductor.answer_later(answers);
-                    conductor.apply(beginning.submitted_at, [Input::Submitted]);
+                    conductor.apply(0, beginning.submitted_at, [Input::Submitted]);
                 }
             }
             let open = conductor.ended.is_none() && conductor.scheduler.is_open();
@@ -309,6 +314,14 @@ pub(crate) struct Conductor {
     submitted_at: i64,
     /// The time of this step.
     now: i64,
+    /// Where in the journal the input is that is being taken in.
+    place: Place,
+    /// Inputs since the state was last saved.
+    unsaved: u64,
+    /// How many there may be at least.
+    save_every: u64,
+    /// The last post that has been taken up.
+    taken: i64,
     /// What the scheduler asks for is done; not so while what happened before
     /// is gone through again.
     live: bool,
@@ -381,6 +394,10 @@ impl Conductor {
             clock: Clock::new(submitted_at),
             submitted_at,
             now: submitted_at,
+            place: Place::default(),
+            unsaved: 0,
+            save_every: u64::MAX,
+            taken: 0,
             live: true,
             recovering: false,
             journal: None,
@@ -429,18 +446,25 @@ impl Conductor {
             }
             self.listen(&stop).await;
             let now = self.clock.now();
-            let inputs = match &mut self.journal {
-                Some(journal) => journal.append(now, &mut self.inputs).await?,
-                None => std::mem::take(&mut self.inputs),
+            let (entry, inputs) = match &mut self.journal {
+                Some(journal) => {
+                    let inputs = journal.append(now, &mut self.inputs).await?;
+                    (journal.last_entry(), inputs)
+                }
+                None => (0, std::mem::take(&mut self.inputs)),
             };
-            self.apply(now, inputs);
+            self.apply(entry, now, inputs);
+            self.save_when_due();
         }
     }
 
-    /// Takes inputs in that came at `now`, and does what follows.
-    fn apply(&mut self, now: i64, inputs: impl IntoIterator<Item = Input>) {
+    /// Takes inputs in that came at `now` and are those of an entry, and does what
+    /// follows.
+    fn apply(&mut self, entry: u64, now: i64, inputs: impl IntoIterator<Item = Input>) {
         self.now = now;
-        for input in inputs {
+        for (number, input) in (0..).zip(inputs) {
+            self.place = Place { entry, input: number, part: 0 };
+            self.unsaved += 1;
             // Whether a delivery counts depends on all that came before it, and
             // what comes after it is seen in its light.
             let apart = input.is_delivery();
@@ -480,6 +504,7 @@ impl Conductor {
             Input::Message(message) => self.read(message),
             Input::Command(command) => self.obey(command),
             Input::Posted { post, command } => {
+                self.taken = self.taken.max(post);
                 if let Some(journal) = &mut self.journal {
                     journal.inbox.took(post, self.live);
                 }

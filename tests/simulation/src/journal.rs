@@ -3,6 +3,9 @@
 //! follow when they may, so the last of them can be lost with the process, and
 //! with them all that came of them.
 //!
+//! Now and then the whole state is saved, as a snapshot that stands for all steps
+//! before it; what is read back begins with the newest that is there.
+//!
 //! **Invariant:** nothing that is heard outside of the host comes of a step that
 //! can be lost.
 
@@ -20,6 +23,10 @@ pub(crate) struct Journal {
     /// The model as it was when all that is on disk for sure had happened, and
     /// after each step since.
     models: Vec<Model>,
+    /// Steps there have been, but for those that were lost.
+    steps: usize,
+    /// The state after so many steps, saved.
+    snapshots: Vec<(usize, Vec<u8>)>,
 }
 
 /// What a process leaves behind that dies.
@@ -30,7 +37,7 @@ pub(crate) struct Remains {
 
 impl Journal {
     pub(crate) fn new(settings: Settings, budgeted: bool) -> Self {
-        Self { settings, budgeted, models: Vec::new() }
+        Self { settings, budgeted, models: Vec::new(), steps: 0, snapshots: Vec::new() }
     }
 
     /// A step has happened.
@@ -39,6 +46,17 @@ impl Journal {
             self.models.clear();
         }
         self.models.push(model.clone());
+        self.steps += 1;
+    }
+
+    /// Saves the state as it is after the last step.
+    pub(crate) fn save(&mut self, scheduler: &Scheduler) -> Result<(), String> {
+        let saved = save(scheduler)?;
+        if save(&load(&saved)?)? != saved {
+            return Err("what is saved and loaded is not what it was".into());
+        }
+        self.snapshots.push((self.steps, saved));
+        Ok(())
     }
 
     /// Steps that can be lost.
@@ -61,10 +79,15 @@ impl Journal {
         let lost = self.unsynced() - kept;
         self.models.truncate(kept + 1);
         let model = self.models[kept].clone();
-        let mut scheduler = Scheduler::new(self.settings);
+        self.steps -= lost;
+        self.snapshots.retain(|(steps, _)| *steps <= self.steps);
+        let (before, mut scheduler) = match self.snapshots.last() {
+            Some((steps, saved)) => (*steps, load(saved)?),
+            None => (0, Scheduler::new(self.settings)),
+        };
         let mut there: Vec<&mut Tick> = ticks.iter_mut().filter(|tick| !tick.lost).collect();
         let lost = there.split_off(there.len() - lost);
-        for tick in there {
+        for tick in &there[before..] {
             let mut actions = Vec::new();
             scheduler.step(tick.at + BEGIN, tick.events.clone(), &mut actions);
             if actions != tick.actions {
@@ -79,6 +102,14 @@ impl Journal {
         }
         Ok(Remains { scheduler, model })
     }
+}
+
+fn save(scheduler: &Scheduler) -> Result<Vec<u8>, String> {
+    postcard::to_allocvec(scheduler).map_err(|error| format!("it cannot be saved: {error}"))
+}
+
+fn load(saved: &[u8]) -> Result<Scheduler, String> {
+    postcard::from_bytes(saved).map_err(|error| format!("it cannot be loaded: {error}"))
 }
 
 /// Whether anybody outside of the host hears of it. An attempt that is lost is

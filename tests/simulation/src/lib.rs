@@ -195,6 +195,9 @@ impl Live<'_> {
         let checked = self.model.check(now, &events, &actions);
         if self.world.is_fragile() {
             self.journal.push(&events, &self.model);
+            if self.world.saves() {
+                self.journal.save(&self.scheduler)?;
+            }
         }
         self.ticks.push(Tick { at: now - BEGIN, events, actions, lost: false });
         checked

@@ -43,6 +43,8 @@ enum Happening {
 #[derive(Debug)]
 pub(crate) struct World {
     dice: Dice,
+    /// For what changes nothing: when the state is saved.
+    aside: Dice,
     mood: Mood,
     agenda: BTreeMap<(i64, u64), Happening>,
     noted: u64,
@@ -75,6 +77,7 @@ impl World {
         let tasks = templates.len() as u32;
         let mut world = Self {
             dice,
+            aside: Dice::new(seed ^ 0x5a7e),
             mood,
             agenda: BTreeMap::new(),
             noted: 0,
@@ -227,6 +230,11 @@ impl World {
     /// Whether it ever goes down.
     pub(crate) fn is_fragile(&self) -> bool {
         self.mood.crashes > 0
+    }
+
+    /// Whether the state is saved after this step.
+    pub(crate) fn saves(&mut self) -> bool {
+        self.aside.chance(10)
     }
 
     /// How many of so many steps that were on their way are on disk.

@@ -84,7 +84,7 @@ impl Trial {
             Reply::Status(if same == 0 && all % 3 == 0 { 503 } else { 200 })
         });
         let receiver = receiver.await;
-        let host = json!({"webhooks": [{
+        let host = json!({"snapshot_every": 1, "webhooks": [{
             "url": receiver.url(),
             "events": ["run-finished", "task-failed", "retrying", "fallback", "question"],
             "retry": {"initial_delay": 0.01},
@@ -156,6 +156,9 @@ impl Trial {
             self.deaths += 1;
         }
         self.look();
+        if self.run.is_some() {
+            self.check_store();
+        }
         self.is_over()
     }
 
@@ -226,6 +229,7 @@ impl Trial {
             assert_eq!(task["output"], *result, "{id}: {task:#}");
         }
         assert_eq!(tasks.len(), self.workflow.expected.len(), "and no others: {report:#}");
+        assert_eq!(self.check_store(), 1, "its state has been saved");
         let status = self.json(&["status", &row.id, "--json"]);
         for task in status["tasks"].as_array().unwrap() {
             let state = task["state"].as_str().unwrap();
@@ -236,6 +240,15 @@ impl Trial {
         assert!(most <= CONCURRENCY, "{most} requests at once");
         self.evidence.check_end(&row.id, &self.workflow, &self.server, self.deaths);
         self.check_notifications(&report["metrics"]["notifications"]);
+    }
+
+    /// The store is in order, and what is saved of the run is what its entries lead
+    /// to.
+    /// Says of how many runs there is something saved.
+    fn check_store(&self) -> u64 {
+        let found = self.json(&["check", "--json"]);
+        assert_eq!(found["problems"], json!([]), "{found:#}");
+        found["snapshots"].as_u64().unwrap()
     }
 
     /// Everything was told, under one id each, whoever told it.

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod backup;
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod complete;
 pub(crate) mod gc;
 pub(crate) mod graph;

@@ -172,6 +172,8 @@ fn a_store_is_copied_and_cleaned() {
     let copied = consort(&["backup", &copy, "--store", &store]);
     assert_eq!(copied.code, 0, "{}", copied.err);
     assert_eq!(consort(&["backup", &copy, "--store", &store]).code, 2);
+    let checked = consort(&["check", "--store", &copy, "--json"]);
+    assert_eq!((checked.code, &json(&checked.out)["problems"]), (0, &value!([])));
     let gc = |more: &[&str]| {
         let ran = consort(&[&["gc", "--store", &store, "--json", "--older-than"], more].concat());
         json(&ran.out)["runs"].clone()

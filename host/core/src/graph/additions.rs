@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{DependencyGraph, TaskIx};
 use crate::plan::ConflictRule;
 
@@ -15,7 +17,7 @@ use crate::plan::ConflictRule;
 const MAX_PATH: usize = 16;
 
 /// Something an added task waits for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Wanted {
     /// A task of the graph.
     Task(TaskIx),
@@ -24,7 +26,7 @@ pub enum Wanted {
 }
 
 /// Why an added task does not fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Conflict {
     /// It waits for a task of this name, and there is none.
     Missing(Arc<str>),
@@ -39,7 +41,7 @@ pub enum Conflict {
 }
 
 /// A task to be added.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Newcomer<T> {
     /// The caller's number for it, which the answers carry.
     pub key: u64,
@@ -94,7 +96,7 @@ pub enum Answer<T> {
 }
 
 /// The names of all additions, and those that are kept back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Additions<T> {
     rule: ConflictRule,
     names: BTreeMap<Arc<str>, Place>,
@@ -105,13 +107,13 @@ pub struct Additions<T> {
     arrivals: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Place {
     Task(TaskIx),
     Held(u32),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Held<T> {
     newcomer: Newcomer<T>,
     /// Names it waits for that are not in the graph.

@@ -1,5 +1,7 @@
 //! What comes out of the scheduler: everything that is to be done or known.
 
+use serde::{Deserialize, Serialize};
+
 use super::event::Delivery;
 use super::rules::ClassIx;
 use crate::graph::{Conflict, TaskIx};
@@ -139,7 +141,7 @@ pub struct Member {
 }
 
 /// What a task may be too slow for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timeout {
     /// An attempt, from its start; of a person, the answer.
@@ -155,7 +157,7 @@ pub enum Timeout {
 }
 
 /// Why an attempt is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stop {
     /// It, or its task, is out of time.
     Timeout(Timeout),
@@ -174,7 +176,7 @@ pub enum Stop {
 }
 
 /// How a task, or the run, is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// With a result.
@@ -201,7 +203,7 @@ impl Status {
 }
 
 /// Why a task is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// Succeeded.
     Done,
@@ -231,7 +233,7 @@ pub enum Reason {
 }
 
 /// Why the run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunReason {
     /// All tasks came to an end of their own.
     Completed,
@@ -246,7 +248,7 @@ pub enum RunReason {
 }
 
 /// Where a task is between submission and its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Waits for dependencies, or, as an item, for its turn.
     Blocked,
@@ -264,7 +266,7 @@ pub enum State {
 }
 
 /// What a parked task waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Park {
     /// The time of its next attempt.
     Backoff,

@@ -5,14 +5,14 @@ use super::rules::ClassIx;
 use super::*;
 
 /// The batches that run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Batches {
     all: Vec<Batch>,
     /// Places of batches that are over.
     free: Vec<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Batch {
     class: ClassIx,
     /// Members that have not ended.

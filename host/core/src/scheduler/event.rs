@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{ClassLimits, Submission, TaskRules};
 use crate::graph::{TaskIx, Wanted};
 use crate::plan::ConflictRule;
@@ -108,7 +110,7 @@ pub enum Event {
 }
 
 /// What came of a task outside of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// A result, which the engine has stored.
     Result,

@@ -5,7 +5,7 @@ use super::*;
 use crate::plan::OnFailure;
 
 /// One fan-out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Fan {
     parent: TaskIx,
     first: TaskIx,

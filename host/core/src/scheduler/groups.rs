@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::queue::Entry;
 use crate::graph::TaskIx;
 use crate::plan::Batching;
 
 /// The groups of one class.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Groups {
     batching: Batching,
     by_kind: BTreeMap<u32, Group>,
@@ -25,7 +27,7 @@ pub(super) struct Groups {
 }
 
 /// Tasks of one type; never empty.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Group {
     line: BTreeSet<Entry>,
     /// By order of arrival, which is the order of becoming ready.
@@ -33,7 +35,7 @@ struct Group {
     listed: Option<Listed>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Arrival {
     entry: Entry,
     /// When it became ready.
@@ -41,7 +43,7 @@ struct Arrival {
 }
 
 /// Where a group stands in the lists of its class.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Listed {
     Open(Entry),
     Closed(i64),

@@ -52,6 +52,8 @@ mod timers;
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 pub use action::{Action, Member, Park, Reason, RunReason, State, Status, Stop, Timeout};
 pub use event::{Addition, Decision, Delivery, End, Event, NewTask, Retry, Scope};
 pub use rules::{AgentLimits, ClassIx, ClassLimits, Doer, Facts, Submission, TaskRules, moment};
@@ -68,7 +70,7 @@ use stop::Halt;
 use timers::Timers;
 
 /// What the scheduler is told once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Settings {
     /// Slots that attempts may hold at once, over all classes; at least 1.
     pub slots: u32,
@@ -77,7 +79,7 @@ pub struct Settings {
 }
 
 /// A run being scheduled.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scheduler {
     settings: Settings,
     graph: DependencyGraph,
@@ -112,21 +114,21 @@ pub struct Scheduler {
 }
 
 /// How far the run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Unsubmitted,
     Live,
     Over,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Spent {
     tokens: u64,
     cost: f64,
 }
 
 /// What changes about a task. Times are milliseconds since the epoch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct TaskLife {
     state: State,
     /// Which of its agents has its turn.

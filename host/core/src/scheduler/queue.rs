@@ -19,6 +19,8 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
 
+use serde::{Deserialize, Serialize};
+
 use super::groups::Groups;
 use super::rules::{AgentLimits, ClassIx, ClassLimits};
 use crate::graph::TaskIx;
@@ -28,7 +30,7 @@ use crate::rate::Allowance;
 pub(super) const RESERVE_AFTER: u64 = 64;
 
 /// A ready task in its heap. Greater starts earlier.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// An attempt that has begun goes on before any other starts.
     pub(super) resume: bool,
@@ -84,7 +86,7 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 /// One resource class.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Class {
     heap: BinaryHeap<Entry>,
     /// Has the tasks of a class that starts them in groups, in place of the heap.
@@ -112,7 +114,7 @@ impl Class {
 }
 
 /// One agent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Agent {
     limit: u32,
     running: u32,
@@ -122,7 +124,7 @@ struct Agent {
 }
 
 /// Whom time makes room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Wake {
     Agent(u32),
     Class(ClassIx),
@@ -141,7 +143,7 @@ pub(super) enum Admit {
 }
 
 /// All ready tasks of a run, and its slots.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ReadyQueue {
     classes: Vec<Class>,
     agents: Vec<Agent>,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::{DependencyGraph, TaskIx};
 use crate::plan::{
     Agent, AgentIx, Batching, Budget, ConflictRule, Deadline, OnFailure, Plan, Task, Timeouts, Work,
@@ -13,11 +15,11 @@ use crate::retry::RetryPolicy;
 /// A *resource class*: ready tasks that compete for the same capacity, that is
 /// attempts by one agent that take the same number of slots. A class without
 /// room never holds up another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClassIx(pub u32);
 
 /// What an attempt of a class takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassLimits {
     /// Of this agent's attempts, one; an index into [`Submission::agents`].
     pub agent: u32,
@@ -70,7 +72,7 @@ pub struct Submission {
 }
 
 /// The rules one task is scheduled by.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TaskRules {
     /// Who does it.
     pub work: Doer,
@@ -97,7 +99,7 @@ pub struct TaskRules {
 }
 
 /// Who does a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Doer {
     /// The class of each of its agents, in order; never empty.
     Agents(Box<[ClassIx]>),
@@ -118,7 +120,7 @@ impl Doer {
 }
 
 /// What prioritizers see of a task and never changes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Facts {
     /// The task's type, a number in the run's table of names.
     pub kind: u32,

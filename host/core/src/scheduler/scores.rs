@@ -4,7 +4,7 @@ use super::*;
 use queue::Newcomer;
 
 /// What is being found out about ready tasks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Scores {
     /// Ready tasks nobody has been asked about yet, in order of arrival.
     waiting: Vec<TaskIx>,

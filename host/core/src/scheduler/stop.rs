@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// Why everything is being stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Halt {
     Failed(TaskIx),
     Cancelled,

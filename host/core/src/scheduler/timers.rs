@@ -4,10 +4,12 @@
 //! is set again moves and one that is cleared is gone: the heap never holds
 //! more than one entry a task, however often a run retries or polls.
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::TaskIx;
 
 /// All timers of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Timers {
     /// Moments and tasks; each is at least its parent, which stands at half its
     /// place.

@@ -4,6 +4,7 @@
 //! * `input`: what is recorded.
 //! * `page`: an entry in the making.
 //! * `wire`: how it is written down.
+//! * `place`: where in it something came in.
 //! * `post`: what is asked of a run from another process.
 //!
 //! A result and the completion of its task are one input, so there is no moment
@@ -11,6 +12,7 @@
 
 mod input;
 mod page;
+mod place;
 mod post;
 mod wire;
 
@@ -28,8 +30,10 @@ use consort_store::{Blob, Durability, Entry, RunEnd, RunJournal, Store, StoreErr
 use serde_json::{Map, Value};
 
 pub(crate) use input::Input;
+pub(crate) use place::Place;
 pub(crate) use post::Inbox;
 pub use post::Request;
+pub(crate) use wire::Fetch;
 
 use crate::attempt::{AttemptEnd, Left};
 use crate::config::PolicyConfig;
@@ -41,10 +45,11 @@ use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::notices::Subscription;
+use crate::snapshot;
 use crate::webhook;
 use page::Page;
 use wire::{
-    Fetch, Unreadable, Wire, WireDelivery, WireDependency, WireEarlier, WireEnd, WireLeftover,
+    Unreadable, Wire, WireDelivery, WireDependency, WireEarlier, WireEnd, WireLeftover,
     WireOutcome, WirePayload, WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
@@ -152,6 +157,25 @@ impl Journal {
         let recorded = std::mem::replace(waiting, others);
         self.run.append(page.into_entry(now), durability).await?;
         Ok(recorded)
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn last_entry(&self) -> u64 {
+        self.run.next_seq().saturating_sub(1)
+    }
+
+    /// Keeps the state that all entries so far have led to. Nothing is waited
+    /// for: if it cannot be kept, coming back takes longer.
+    pub(crate) fn keep(&mut self, state: Vec<u8>) {
+        let upto = self.last_entry();
+        let (body, blobs) = snapshot::pack(state);
+        let queued = self.run.snapshot(upto, snapshot::VERSION, body, blobs);
+        let run = self.run.id().clone();
+        tokio::spawn(async move {
+            if let Err(error) = queued.await {
+                tracing::debug!(%run, %error, "a snapshot could not be kept");
+            }
+        });
     }
 
     /// Records that the run is over.

@@ -10,11 +10,15 @@ use consort_core::scheduler::{
     Addition, ClassIx, ClassLimits, Conflict, Event, Facts, NewTask, TaskRules, Wanted, moment,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::Conductor;
 use crate::control::{AddOutcome, AddedTask, ControlError, Reply, Terms};
 use crate::draft::{Draft, Proposal};
+use crate::journal::Place;
 use crate::nodes::MAX_GROWTH;
 use crate::report::NotAdded;
+use crate::snapshot::Unusable;
 use crate::watch::RunEvent;
 
 /// Tasks that the agents of one run may add to it.
@@ -35,6 +39,27 @@ pub(super) struct Additions {
 struct Open {
     draft: Arc<Draft>,
     by: Option<Arc<str>>,
+    /// Where it came in.
+    place: Place,
+}
+
+/// What is saved of additions.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedAdditions {
+    next_key: u64,
+    /// Keys, where the tasks came in, and who wanted them.
+    open: Vec<(u64, Place, Option<Arc<str>>)>,
+    spawned: usize,
+    not_added: Vec<NotAdded>,
+}
+
+/// Tasks that are to be added, each with its number among those that came in with
+/// it.
+pub(super) type Drafts = Vec<(u32, Arc<Draft>)>;
+
+/// Those that came in alone with each other.
+pub(super) fn numbered(drafts: Vec<Arc<Draft>>) -> Drafts {
+    (0..).zip(drafts).collect()
 }
 
 /// An answer that is due when the step is over.
@@ -46,6 +71,33 @@ struct Answering {
 }
 
 impl Additions {
+    /// What is saved of them.
+    pub(super) fn save(&self) -> SavedAdditions {
+        let open = self.open.iter().map(|(key, open)| (*key, open.place, open.by.clone()));
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable_by_key(|(key, ..)| *key);
+        SavedAdditions {
+            next_key: self.next_key,
+            open,
+            spawned: self.spawned,
+            not_added: self.not_added.clone(),
+        }
+    }
+
+    /// Those that were saved; `draft` finds what came in at a place.
+    pub(super) fn load(
+        saved: SavedAdditions,
+        mut draft: impl FnMut(Place) -> Result<Arc<Draft>, Unusable>,
+    ) -> Result<Self, Unusable> {
+        let SavedAdditions { next_key, open, spawned, not_added } = saved;
+        let open = open.into_iter().map(|(key, place, by)| {
+            let draft = draft(place)?;
+            Ok((key, Open { draft, by, place }))
+        });
+        let open = open.collect::<Result<_, Unusable>>()?;
+        Ok(Self { next_key, open, replies: Vec::new(), spawned, not_added })
+    }
+
     /// Sends the answers that the step has completed.
     pub(super) fn reply(&mut self) {
         for Answering { tasks, to, .. } in self.replies.drain(..) {
@@ -84,7 +136,8 @@ impl Conductor {
             return;
         }
         let by = self.id(task);
-        let mut all = Vec::new();
+        let mut all = Drafts::new();
+        let mut count = 0;
         for Proposal { name, drafts, .. } in proposals {
             let drafts = match drafts {
                 Ok(drafts) => drafts,
@@ -93,13 +146,15 @@ impl Conductor {
                     continue;
                 }
             };
+            let first = count;
+            count += drafts.len() as u32;
             if self.additions.spawned + drafts.len() > MAX_SPAWNED {
                 let why = format!("agents have added {MAX_SPAWNED} tasks to this run already");
                 self.leave_out(&name, Some(&by), why);
                 continue;
             }
             self.additions.spawned += drafts.len();
-            all.extend(drafts);
+            all.extend((first..).zip(drafts));
         }
         // Together: they may wait for each other.
         self.add(all, Some(&by), Terms::default(), None);
@@ -108,7 +163,7 @@ impl Conductor {
     /// Adds tasks, as far as they fit.
     pub(super) fn add(
         &mut self,
-        drafts: Vec<Arc<Draft>>,
+        drafts: Drafts,
         by: Option<&Arc<str>>,
         terms: Terms,
         reply: Option<Reply<Vec<AddedTask>>>,
@@ -117,7 +172,7 @@ impl Conductor {
         self.additions.next_key += drafts.len() as u64;
         if let Some(to) = reply {
             // The step answers each of them; rejected is what never got there.
-            let tasks = drafts.iter().map(|draft| AddedTask {
+            let tasks = drafts.iter().map(|(_, draft)| AddedTask {
                 task_id: draft.task.id.clone(),
                 outcome: AddOutcome::Rejected,
                 conflicts: Vec::new(),
@@ -128,11 +183,11 @@ impl Conductor {
         let mut fitting = Vec::with_capacity(drafts.len());
         let mut unfit = None;
         let mut classes = Vec::new();
-        for (key, draft) in (first..).zip(drafts) {
+        for (key, (part, draft)) in (first..).zip(drafts) {
             match self.new_task(key, &draft, tasks.len(), &mut classes) {
                 Ok(task) => {
                     tasks.push(task);
-                    fitting.push((key, draft));
+                    fitting.push((key, part, draft));
                 }
                 Err(why) => {
                     unfit.get_or_insert_with(|| draft.task.id.clone());
@@ -141,15 +196,17 @@ impl Conductor {
             }
         }
         if let Some(unfit) = unfit.filter(|_| terms.whole) {
-            for (key, draft) in fitting {
+            for (key, _, draft) in fitting {
                 let id = &draft.task.id;
                 let why = problem(id, &Conflict::Companion(unfit.clone()));
                 self.reject(key, id, by, vec![why]);
             }
             return;
         }
-        let open = |draft| Open { draft, by: by.cloned() };
-        self.additions.open.extend(fitting.into_iter().map(|(key, draft)| (key, open(draft))));
+        let open = |(key, part, draft)| {
+            (key, Open { draft, by: by.cloned(), place: Place { part, ..self.place } })
+        };
+        self.additions.open.extend(fitting.into_iter().map(open));
         if !tasks.is_empty() {
             let Terms { whole, on_conflict } = terms;
             self.classes.extend(&classes);
@@ -240,9 +297,9 @@ impl Conductor {
     }
 
     pub(super) fn added(&mut self, key: u64, task: TaskIx, without: &[Conflict]) {
-        let Some(Open { draft, by }) = self.additions.open.remove(&key) else { return };
+        let Some(Open { draft, by, place }) = self.additions.open.remove(&key) else { return };
         let id = draft.task.id.clone();
-        self.nodes.add(task, without_missing(draft, without));
+        self.nodes.add(task, without_missing(draft, without), place);
         self.records.resize_with(task.index() + 1, Default::default);
         let conflicts = without.iter().map(|conflict| problem(&id, conflict)).collect();
         self.stage.tell(&RunEvent::Added { task: id, by });
@@ -250,7 +307,7 @@ impl Conductor {
     }
 
     pub(super) fn not_added(&mut self, key: u64, held: bool, conflicts: &[Conflict]) {
-        let Some(Open { draft, by }) = self.additions.open.get(&key) else { return };
+        let Some(Open { draft, by, .. }) = self.additions.open.get(&key) else { return };
         let (id, by) = (draft.task.id.clone(), by.clone());
         let why: Vec<Problem> = match conflicts {
             [] => vec![Problem::error("over", &*id, "the run was over")],
@@ -287,17 +344,7 @@ fn without_missing(draft: Arc<Draft>, without: &[Conflict]) -> Arc<Draft> {
     let missing = |name: &Arc<str>| {
         without.iter().any(|conflict| matches!(conflict, Conflict::Missing(one) if one == name))
     };
-    if !draft.waits_for.iter().any(missing) {
-        return draft;
-    }
-    let mut task = draft.task.clone();
-    let edges = task.dependencies.iter().zip(&draft.waits_for);
-    let (edges, waits_for): (Vec<_>, Vec<_>) = edges
-        .filter(|(_, name)| !missing(name))
-        .map(|(edge, name)| (edge.clone(), name.clone()))
-        .unzip();
-    task.dependencies = edges.into();
-    Arc::new(Draft { task, waits_for: waits_for.into() })
+    draft.waiting_for(|name| !missing(name))
 }
 
 /// Why a task does not fit, as the compiler would say it.

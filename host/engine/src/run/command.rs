@@ -4,6 +4,7 @@ use consort_core::graph::TaskIx;
 use consort_core::scheduler::{Event, Park, Scope, State};
 
 use super::Conductor;
+use super::add::numbered;
 use crate::control::{Command, ControlError, Target, TaskStatus};
 use crate::journal::Input;
 use crate::record::Source;
@@ -47,7 +48,7 @@ impl Conductor {
                 let _ = reply.send(Ok(()));
             }
             Command::Add { drafts, terms, reply, .. } => {
-                self.add(drafts, None, terms, Some(reply));
+                self.add(numbered(drafts), None, terms, Some(reply));
             }
             Command::Resolve { task, admit, reply } => {
                 let _ = reply.send(self.resolve(&task, admit));

@@ -1,6 +1,6 @@
 //! A run that is *durable*: recorded in a store, and brought back from it.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +19,7 @@ use crate::journal::{self, Input, Journal, JournalError, Reading, Submitted};
 use crate::message::Message;
 use crate::report::Report;
 use crate::setup::Engine;
+use crate::snapshot::Unusable;
 use crate::watch::RunEvent;
 
 /// Where a plan came from, so that it can be made again.
@@ -321,7 +322,7 @@ impl Conductor {
     /// Goes through what the run has been through already.
     pub(super) fn come_back(&mut self, past: &Past) -> Result<(), Failure> {
         self.stage.quiet.store(true, Ordering::Relaxed);
-        self.replay(&past.reader, &past.row, &mut |_| {})?;
+        self.catch_up(&past.reader, &past.row)?;
         self.stage.quiet.store(false, Ordering::Relaxed);
         self.stage.tell(&RunEvent::RunResumed {
             run_id: self.stage.run_id.clone(),
@@ -345,18 +346,59 @@ impl Conductor {
         row: &RunRow,
         each: &mut dyn FnMut(i64),
     ) -> Result<(), JournalError> {
+        self.live = false;
+        each(self.now);
+        self.apply(0, self.now, [Input::Submitted]);
+        self.go_on(reader, row, 1..u64::MAX, each)
+    }
+
+    /// The same without telling, with a snapshot's help if there is one.
+    pub(crate) fn catch_up(&mut self, reader: &Reader, row: &RunRow) -> Result<(), JournalError> {
+        match self.catch_up_by_snapshot(reader, row)? {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(why) => tracing::debug!(run = row.id, why, "the snapshot is of no use"),
+        }
+        self.replay(reader, row, &mut |_| {})
+    }
+
+    /// The same with a snapshot, or not at all: whether there is one, or why it is
+    /// of no use.
+    pub(crate) fn catch_up_by_snapshot(
+        &mut self,
+        reader: &Reader,
+        row: &RunRow,
+    ) -> Result<Result<bool, Unusable>, JournalError> {
+        let next = match self.load(reader, row) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Ok(false)),
+            Err(why) => return Ok(Err(why)),
+        };
+        self.go_on(reader, row, next..u64::MAX, &mut |_| {})?;
+        Ok(Ok(true))
+    }
+
+    /// Takes in what those entries have that are next.
+    pub(super) fn go_on(
+        &mut self,
+        reader: &Reader,
+        row: &RunRow,
+        entries: Range<u64>,
+        each: &mut dyn FnMut(i64),
+    ) -> Result<(), JournalError> {
         let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
         let drafting: Arc<Drafting> = self.stage.drafting.clone();
         self.live = false;
-        each(self.now);
-        self.apply(self.now, [Input::Submitted]);
         let mut failed = None;
-        reader.entries(&row.id, 1, &mut |seq, entry| {
+        reader.entries(&row.id, entries.start, &mut |seq, entry| {
+            if seq >= entries.end {
+                return ControlFlow::Break(());
+            }
             let inputs = reading.inputs(seq, &entry, &drafting);
             match inputs.and_then(|inputs| self.check(&reading, seq, inputs)) {
                 Ok(inputs) => {
                     each(entry.at);
-                    self.apply(entry.at, inputs);
+                    self.apply(seq, entry.at, inputs);
                     ControlFlow::Continue(())
                 }
                 Err(error) => {

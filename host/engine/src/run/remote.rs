@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use consort_core::graph::TaskIx;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::Conductor;
@@ -27,6 +28,36 @@ pub(super) struct Remotes {
 struct Remote {
     agent: u32,
     checkpoint: Bytes,
+}
+
+/// What is saved of a remote agent that is to be stopped.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedRemote {
+    task: TaskIx,
+    attempt: u32,
+    agent: u32,
+    checkpoint: Vec<u8>,
+}
+
+impl Remotes {
+    /// What is saved of them.
+    pub(super) fn save(&self) -> Vec<SavedRemote> {
+        let saved = self.open.iter().map(|(&(task, attempt), remote)| SavedRemote {
+            task,
+            attempt,
+            agent: remote.agent,
+            checkpoint: remote.checkpoint.to_vec(),
+        });
+        saved.collect()
+    }
+
+    /// Those that were saved.
+    pub(super) fn load(saved: Vec<SavedRemote>) -> Self {
+        let open = saved.into_iter().map(|SavedRemote { task, attempt, agent, checkpoint }| {
+            ((task, attempt), Remote { agent, checkpoint: checkpoint.into() })
+        });
+        Self { open: open.collect(), calls: JoinSet::new() }
+    }
 }
 
 impl Conductor {

@@ -7,6 +7,7 @@ use consort_core::graph::TaskIx;
 use serde_json::Value;
 
 use super::Conductor;
+use super::add::numbered;
 use crate::control::Terms;
 use crate::decide::Verdict;
 use crate::draft::Drafting;
@@ -32,7 +33,7 @@ impl Conductor {
             return;
         };
         match self.stage.drafting.draft(Value::Array(earlier.added.clone())) {
-            Ok(drafts) => self.add(drafts, None, Terms::default(), None),
+            Ok(drafts) => self.add(numbered(drafts), None, Terms::default(), None),
             Err(problems) => {
                 for problem in problems {
                     self.leave_out(&"?".into(), None, problem.to_string());

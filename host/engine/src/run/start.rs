@@ -332,7 +332,7 @@ impl Conductor {
         }
         let decision = verdict.decision();
         match verdict {
-            Verdict::FanOut(fan) => self.nodes.fan_out(task, fan),
+            Verdict::FanOut(fan) => self.nodes.fan_out(task, fan, self.place),
             Verdict::Broken(error) => self.records[task.index()].error = Some(error),
             Verdict::Reused => self.take_over(task),
             Verdict::Run | Verdict::Skip => {}

@@ -252,6 +252,28 @@ fn a_snapshot_takes_the_place_of_an_older_one() {
 }
 
 #[test]
+fn what_only_an_older_snapshot_had_is_gone_with_it() {
+    let place = Place::new();
+    let store = place.open();
+    let mut journal = begin(&store, "a");
+    let [own, shared, stays] = ["own", "shared", "stays"].map(Blob::new);
+    let entry = Entry { blobs: vec![shared.clone()], ..entry("e") };
+    block_on(journal.append(entry, Durability::Synced)).unwrap();
+    let mut put = |upto, blobs: &[&Blob]| {
+        let blobs = blobs.iter().copied().cloned().collect();
+        let snapshot = journal.snapshot(upto, 1, b"s".to_vec(), blobs);
+        block_on(store.flush()).unwrap();
+        block_on(snapshot).unwrap();
+    };
+    put(0, &[&own, &shared, &stays]);
+    put(1, &[&stays]);
+    let reader = place.reader();
+    let there = |blob: &Blob| reader.blob(blob.hash()).unwrap().is_some();
+    assert_eq!((there(&own), there(&shared), there(&stays)), (false, true, true));
+    assert_eq!(reader.check().unwrap(), [""; 0]);
+}
+
+#[test]
 fn a_cached_result_is_found_at_once_until_it_expires() {
     let place = Place::new();
     let store = place.open();

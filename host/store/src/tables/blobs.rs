@@ -94,6 +94,15 @@ pub(crate) fn delete(connection: &Connection, blob: i64) -> Result<()> {
     Ok(())
 }
 
+/// The same, if nobody does.
+pub(crate) fn delete_unless_kept(connection: &Connection, blob: i64) -> Result<()> {
+    let refs: Option<i64> = connection
+        .prepare_cached("SELECT refs FROM blobs WHERE blob = ?1")?
+        .query_row([blob], |row| row.get(0))
+        .optional()?;
+    if refs == Some(0) { delete(connection, blob) } else { Ok(()) }
+}
+
 /// The blob with this hash, if there is one.
 pub(crate) fn find(connection: &Connection, hash: Hash) -> Result<Option<Stored>> {
     connection

@@ -15,6 +15,7 @@ pub(crate) fn put(
     snapshot: &Snapshot,
     blobs: &[Blob],
 ) -> Result<()> {
+    let before = blobs::owned(connection, Owner::Snapshot(run))?;
     blobs::release(connection, Owner::Snapshot(run))?;
     connection
         .prepare_cached(
@@ -28,7 +29,9 @@ pub(crate) fn put(
             sum(snapshot),
             snapshot.body
         ])?;
-    blobs.iter().try_for_each(|blob| blobs::keep(connection, Owner::Snapshot(run), blob))
+    blobs.iter().try_for_each(|blob| blobs::keep(connection, Owner::Snapshot(run), blob))?;
+    // They are as large as the run, and would pile up until the next collection.
+    before.iter().try_for_each(|stored| blobs::delete_unless_kept(connection, stored.blob))
 }
 
 fn sum(snapshot: &Snapshot) -> i64 {

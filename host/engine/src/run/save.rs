@@ -1,0 +1,148 @@
+//! The state of a run, *saved* now and then: a run that comes back goes on from
+//! there, and not from its beginning.
+
+use std::collections::{BTreeMap, HashMap};
+
+use consort_store::{Reader, RunRow};
+
+use super::add::Additions;
+use super::remote::Remotes;
+use super::{Conductor, Ended};
+use crate::journal::Reading;
+use crate::nodes::Nodes;
+use crate::policy::Names;
+use crate::snapshot::{self, Contents, Part, State, Unusable};
+
+impl Conductor {
+    /// Saves the state if that is worth it: it costs as much as the run has tasks,
+    /// and saves as much as has happened since the last time.
+    pub(super) fn save_when_due(&mut self) {
+        let tasks = self.records.len() as u64;
+        if self.unsaved < self.save_every.max(tasks) || self.journal.is_none() {
+            return;
+        }
+        self.unsaved = 0;
+        let state = self.state().written();
+        if let Some(journal) = &mut self.journal {
+            journal.keep(state);
+        }
+    }
+
+    /// All that follows from the inputs so far.
+    pub(crate) fn state(&self) -> State<'_> {
+        let answers = self.answers.iter().map(|(task, answer)| (task.clone(), answer.clone()));
+        let logged = self.logged.iter().map(|(task, bytes)| (task.clone(), *bytes));
+        State {
+            scheduler: Part::Lent(&self.scheduler),
+            now: self.now,
+            records: Part::Lent(&self.records),
+            nodes: self.nodes.save(),
+            names: self.names.all().to_vec(),
+            classes: Part::Lent(&self.classes),
+            answers: answers.collect(),
+            additions: self.additions.save(),
+            remotes: self.remotes.save(),
+            notices: Part::Lent(&self.notices),
+            spent: self.spent,
+            cancelled: self.cancelled,
+            paused: self.paused,
+            kept: self.kept,
+            logged: logged.collect::<BTreeMap<_, _>>(),
+            taken: self.taken,
+            ended: self.ended.map(|Ended { status, reason, at }| (status, reason, at)),
+        }
+    }
+
+    /// Goes to the state that was saved last, and says which entry comes after it;
+    /// none if none was saved.
+    ///
+    /// # Errors
+    ///
+    /// There is one, and it is of no use. Nothing has changed then.
+    pub(super) fn load(&mut self, reader: &Reader, row: &RunRow) -> Result<Option<u64>, Unusable> {
+        let in_words = |error: consort_store::StoreError| error.to_string();
+        let Some(snapshot) = reader.snapshot(&row.id).map_err(in_words)? else { return Ok(None) };
+        let state = snapshot::unpack(&snapshot, &|hash| reader.blob(hash))?;
+        self.go_to(State::read(&state)?, reader, row)?;
+        Ok(Some(snapshot.upto + 1))
+    }
+
+    /// Goes to a state that was saved.
+    fn go_to(&mut self, state: State<'_>, reader: &Reader, row: &RunRow) -> Result<(), Unusable> {
+        let fetch = |hash| reader.blob(hash);
+        let reading = Reading { run: &row.id, fetch: &fetch };
+        let stage = self.stage.clone();
+        let mut contents =
+            Contents::new(reader, &reading, &stage.drafting, self.earlier.as_deref());
+        let nodes = Nodes::load(state.nodes, &stage.plan, &mut contents)?;
+        let id = |task| nodes.known_id(task, &stage.plan);
+        let additions = Additions::load(state.additions, |place| contents.draft(place, id))?;
+        let (scheduler, records) = (state.scheduler.own(), state.records.own());
+        let counts = [scheduler.task_count(), records.len(), nodes.count()];
+        if counts.iter().any(|count| *count != counts[0]) {
+            return Err(format!("its parts have {counts:?} tasks"));
+        }
+        self.submission = None;
+        self.scheduler = scheduler;
+        self.now = state.now;
+        self.records = records;
+        self.nodes = nodes;
+        self.names = Names::new(state.names);
+        self.classes = state.classes.own();
+        self.answers = state.answers.into_iter().collect();
+        self.additions = additions;
+        self.remotes = Remotes::load(state.remotes);
+        self.notices = state.notices.own();
+        self.spent = state.spent;
+        self.cancelled = state.cancelled;
+        self.paused = state.paused;
+        self.kept = state.kept;
+        self.logged = state.logged.into_iter().collect::<HashMap<_, _>>();
+        self.taken = state.taken;
+        self.ended = state.ended.map(|(status, reason, at)| Ended { status, reason, at });
+        if let Some(journal) = &mut self.journal {
+            journal.inbox.took(self.taken, false);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use consort_store::{Options, Reader, RunFilter, Store};
+
+    use crate::journal::Input;
+    use crate::past::PastRun;
+    use crate::snapshot::State;
+
+    /// Whenever a run is saved, it goes on from there as it would have gone on.
+    #[test]
+    fn a_state_that_is_saved_is_as_good_as_all_that_led_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("runs.db");
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/journal-v1.db");
+        std::fs::copy(fixture, &file).unwrap();
+        // It is of an earlier schema.
+        drop(Store::open(&file, Options::default()).unwrap());
+        let reader = Reader::open(&file).unwrap();
+        for row in reader.runs(&RunFilter::default()).unwrap() {
+            let begun = || PastRun::begun(&reader, &row.id).unwrap().conductor;
+            let mut whole = begun();
+            whole.replay(&reader, &row, &mut |_| {}).unwrap();
+            let mut run = begun();
+            run.live = false;
+            run.apply(0, run.now, [Input::Submitted]);
+            for next in 1..=row.entries {
+                let saved = run.state().written();
+                let mut other = begun();
+                other.go_to(State::read(&saved).unwrap(), &reader, &row).unwrap();
+                assert!(other.state().written() == saved, "run {} before {next}", row.id);
+                other.go_on(&reader, &row, next..u64::MAX, &mut |_| {}).unwrap();
+                let (other, whole) = (other.state().written(), whole.state().written());
+                assert!(other == whole, "run {} from {next}", row.id);
+                run.go_on(&reader, &row, next..next + 1, &mut |_| {}).unwrap();
+                run.live = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is saved of a *task*: its record, but for what only the process has that
+//! does it.
+
+use std::borrow::Cow;
+use std::num::NonZeroI64;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use consort_core::scheduler::{Status, Stop};
+use consort_plugin_host::{Consumed, Payload};
+use serde::de::Deserializer;
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use super::as_json;
+use crate::attempt::Left;
+use crate::error::{Cause, TaskError};
+use crate::question::Question;
+use crate::record::{Live, Record, Source};
+use crate::report::UsageReport;
+
+/// What is saved of a record.
+#[derive(Serialize, Deserialize)]
+struct SavedRecord<'a> {
+    #[serde(borrow)]
+    result: Option<SavedPayload<'a>>,
+    error: Option<SavedError<'a>>,
+    usage: Option<Cow<'a, UsageReport>>,
+    consumed: [u64; 5],
+    queued: u32,
+    live: Option<Box<SavedLive<'a>>>,
+    started: i64,
+    finished: i64,
+    attempts: u32,
+    agent: Option<u32>,
+    status: Option<Status>,
+    source: Source,
+}
+
+/// What is saved of a task that is not finished.
+#[derive(Serialize, Deserialize)]
+struct SavedLive<'a> {
+    stopped: Option<Stop>,
+    #[serde(borrow)]
+    checkpoint: Option<Cow<'a, [u8]>>,
+    answer: Option<SavedPayload<'a>>,
+    #[serde(with = "as_json")]
+    earlier: Cow<'a, [Cause]>,
+    question: Option<SavedQuestion<'a>>,
+    delivered: Option<Result<SavedPayload<'a>, Box<SavedError<'a>>>>,
+}
+
+/// An error, as JSON: it leaves out what it has not.
+#[derive(Serialize, Deserialize)]
+struct SavedError<'a>(#[serde(with = "as_json")] Cow<'a, TaskError>);
+
+/// A question, as JSON: its schema may be anything.
+#[derive(Serialize, Deserialize)]
+struct SavedQuestion<'a>(#[serde(with = "as_json")] Cow<'a, Question>);
+
+/// A payload.
+#[derive(Serialize, Deserialize)]
+enum SavedPayload<'a> {
+    #[serde(borrow)]
+    Json(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    Blob {
+        media_type: Cow<'a, str>,
+        data: Cow<'a, [u8]>,
+    },
+}
+
+impl<'a> From<&'a Payload> for SavedPayload<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        match payload {
+            Payload::Json(text) => Self::Json(Cow::Borrowed(text)),
+            Payload::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Payload::Blob { media_type, data } => {
+                Self::Blob { media_type: Cow::Borrowed(media_type), data: Cow::Borrowed(data) }
+            }
+        }
+    }
+}
+
+impl From<SavedPayload<'_>> for Payload {
+    fn from(saved: SavedPayload<'_>) -> Self {
+        match saved {
+            SavedPayload::Json(text) => Self::Json((&*text).into()),
+            SavedPayload::Text(text) => Self::Text((&*text).into()),
+            SavedPayload::Blob { media_type, data } => Self::Blob {
+                media_type: (&*media_type).into(),
+                data: Bytes::from(data.into_owned()),
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a TaskError> for SavedError<'a> {
+    fn from(error: &'a TaskError) -> Self {
+        Self(Cow::Borrowed(error))
+    }
+}
+
+impl From<SavedError<'_>> for Box<TaskError> {
+    fn from(SavedError(error): SavedError<'_>) -> Self {
+        Self::new(error.into_owned())
+    }
+}
+
+impl<'a> From<&'a Live> for SavedLive<'a> {
+    fn from(live: &'a Live) -> Self {
+        // What stops an attempt, and what equal tasks wait for, is gone with the
+        // process.
+        let Live { stop: _, stopped, left, earlier, question, delivered } = live;
+        let Left { checkpoint, answer, lease: _, waited: _ } = left;
+        Self {
+            stopped: *stopped,
+            checkpoint: checkpoint.as_deref().map(Cow::Borrowed),
+            answer: answer.as_ref().map(Into::into),
+            earlier: Cow::Borrowed(earlier),
+            question: question.as_deref().map(|question| SavedQuestion(Cow::Borrowed(question))),
+            delivered: delivered.as_ref().map(|delivered| match delivered {
+                Ok(output) => Ok(output.into()),
+                Err(error) => Err(Box::new((&**error).into())),
+            }),
+        }
+    }
+}
+
+impl From<SavedLive<'_>> for Live {
+    fn from(saved: SavedLive<'_>) -> Self {
+        let SavedLive { stopped, checkpoint, answer, earlier, question, delivered } = saved;
+        Self {
+            stop: None,
+            stopped,
+            left: Left {
+                checkpoint: checkpoint.map(|bytes| Bytes::from(bytes.into_owned())),
+                answer: answer.map(Into::into),
+                ..Left::default()
+            },
+            earlier: earlier.into_owned(),
+            question: question.map(|SavedQuestion(question)| Arc::new(question.into_owned())),
+            delivered: delivered.map(|delivered| match delivered {
+                Ok(output) => Ok(output.into()),
+                Err(error) => Err((*error).into()),
+            }),
+        }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let moment = |at: Option<NonZeroI64>| at.map_or(0, NonZeroI64::get);
+        let Consumed { fuel, memory, cpu_time, network, requests } = self.consumed;
+        let saved = SavedRecord {
+            result: self.result.as_ref().map(Into::into),
+            error: self.error.as_deref().map(Into::into),
+            usage: self.usage.as_deref().map(Cow::Borrowed),
+            consumed: [fuel, memory, cpu_time, network, requests],
+            queued: self.queued,
+            live: self.live.as_deref().map(|live| Box::new(live.into())),
+            started: moment(self.started),
+            finished: moment(self.finished),
+            attempts: self.attempts,
+            agent: self.agent,
+            status: self.status,
+            source: self.source,
+        };
+        saved.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let saved = SavedRecord::deserialize(from)?;
+        let [fuel, memory, cpu_time, network, requests] = saved.consumed;
+        Ok(Self {
+            result: saved.result.map(Into::into),
+            error: saved.error.map(Into::into),
+            usage: saved.usage.map(|usage| Box::new(usage.into_owned())),
+            consumed: Consumed { fuel, memory, cpu_time, network, requests },
+            queued: saved.queued,
+            live: saved.live.map(|live| Box::new((*live).into())),
+            started: NonZeroI64::new(saved.started),
+            finished: NonZeroI64::new(saved.finished),
+            attempts: saved.attempts,
+            agent: saved.agent,
+            status: saved.status,
+            source: saved.source,
+        })
+    }
+}

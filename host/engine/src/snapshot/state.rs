@@ -1,0 +1,64 @@
+//! What is saved of a *run*.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use consort_core::scheduler::{ClassLimits, RunReason, Scheduler, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Part, Unusable, as_json, written};
+use crate::nodes::SavedNodes;
+use crate::notices::Notices;
+use crate::record::Record;
+use crate::report::UsageTotals;
+use crate::run::{SavedAdditions, SavedRemote};
+
+/// All that follows from a run's inputs and is not made anew when it comes back.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct State<'a> {
+    pub(crate) scheduler: Part<'a, Scheduler>,
+    /// The time of the last step.
+    pub(crate) now: i64,
+    pub(crate) records: Part<'a, Vec<Record>>,
+    pub(crate) nodes: SavedNodes,
+    /// Those that the scheduler's facts refer to.
+    pub(crate) names: Vec<Arc<str>>,
+    pub(crate) classes: Part<'a, Vec<ClassLimits>>,
+    /// Given before they were asked for.
+    #[serde(with = "as_json")]
+    pub(crate) answers: BTreeMap<String, Value>,
+    pub(crate) additions: SavedAdditions,
+    pub(crate) remotes: Vec<SavedRemote>,
+    pub(crate) notices: Part<'a, Notices>,
+    pub(crate) spent: UsageTotals,
+    pub(crate) cancelled: bool,
+    pub(crate) paused: bool,
+    /// Bytes of results.
+    pub(crate) kept: u64,
+    /// Bytes of logs that are recorded, by task.
+    pub(crate) logged: BTreeMap<Option<Arc<str>>, usize>,
+    /// The last post that has been taken up.
+    pub(crate) taken: i64,
+    pub(crate) ended: Option<(Status, RunReason, i64)>,
+}
+
+impl State<'_> {
+    /// As it is kept.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        written(self)
+    }
+
+    /// What was written.
+    ///
+    /// # Errors
+    ///
+    /// It was something else.
+    pub(crate) fn read(state: &[u8]) -> Result<State<'static>, Unusable> {
+        match postcard::take_from_bytes(state) {
+            Ok((state, [])) => Ok(state),
+            Ok((_, more)) => Err(format!("{} bytes are left over", more.len())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
