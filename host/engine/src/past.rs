@@ -74,16 +74,22 @@ impl PastRun {
     ///
     /// As [`PastRun::read`].
     pub fn check(reader: &Reader, id: &str) -> Result<Option<String>, ResumeError> {
-        let mut whole = Self::begin(reader, id, Arc::new(Nobody), true)?;
-        whole.conductor.replay(reader, &whole.row, &mut |_| {})?;
-        let mut short = Self::begin(reader, id, Arc::new(Nobody), true)?;
-        Ok(match short.conductor.catch_up_by_snapshot(reader, &short.row)? {
-            Err(why) => Some(format!("its snapshot is of no use: {why}")),
-            Ok(true) if short.conductor.state().written() != whole.conductor.state().written() => {
-                Some("its snapshot leads to another state than its entries".to_owned())
-            }
-            Ok(_) => None,
-        })
+        let begin = || Self::begin(reader, id, Arc::new(Nobody), true);
+        let mut short = begin()?;
+        let loaded = short.conductor.load(reader, &short.row);
+        // It may be going on, and both are to get equally far.
+        let mut whole = begin()?;
+        let end = whole.row.entries;
+        whole.conductor.replay(reader, &whole.row, end, &mut |_| {})?;
+        let next = match loaded {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(None),
+            Err(why) => return Ok(Some(format!("its snapshot is of no use: {why}"))),
+        };
+        short.conductor.go_on(reader, &short.row, next..end, &mut |_| {})?;
+        let same = short.conductor.state().written() == whole.conductor.state().written();
+        let wrong = "its snapshot leads to another state than its entries";
+        Ok((!same).then(|| wrong.to_owned()))
     }
 
     /// The same, and tells what happened, in order: first the time of a step,
@@ -98,7 +104,7 @@ impl PastRun {
         watcher: Arc<dyn Watcher>,
     ) -> Result<Self, ResumeError> {
         let mut past = Self::begin(reader, id, watcher.clone(), false)?;
-        past.conductor.replay(reader, &past.row, &mut |at| watcher.time(at))?;
+        past.conductor.replay(reader, &past.row, u64::MAX, &mut |at| watcher.time(at))?;
         Ok(past)
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Policy {
 }
 
 /// The strings that the scheduler's facts refer to by their numbers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Names(Arc<[Arc<str>]>);
 
 impl Names {

@@ -355,8 +355,6 @@ pub(crate) struct Conductor {
     preparing_post: bool,
     /// The scheduler's classes.
     classes: Vec<ClassLimits>,
-    /// The tasks, until they are submitted.
-    submission: Option<Submission>,
     /// What all attempts have used.
     spent: UsageTotals,
     /// Somebody wanted the whole run to stop.
@@ -386,7 +384,6 @@ impl Conductor {
         submitted_at: i64,
         (mail, inbox): (Mail, mpsc::UnboundedReceiver<Message>),
     ) -> Self {
-        let (submission, names) = Submission::new(&stage.plan, submitted_at);
         let mut records = Vec::new();
         records.resize_with(stage.plan.tasks.len(), Record::default);
         Self {
@@ -404,9 +401,8 @@ impl Conductor {
             nodes: Nodes::new(&stage.plan),
             records,
             policy: None,
-            names: Names::new(names),
-            classes: submission.classes.clone(),
-            submission: Some(submission),
+            names: Names::default(),
+            classes: Vec::new(),
             events: Vec::new(),
             actions: Vec::new(),
             inputs: Vec::new(),
@@ -519,8 +515,16 @@ impl Conductor {
             run_id: self.stage.run_id.clone(),
             tasks: self.stage.plan.tasks.len(),
         });
-        let submission = self.submission.take();
-        self.events.extend(submission.map(|submission| Event::Submit(Box::new(submission))));
+        let plan = &self.stage.plan;
+        let (mut submission, names) = Submission::new(plan, self.submitted_at);
+        if let Some(earlier) = &self.earlier {
+            for (task, rules) in plan.tasks.iter().zip(&mut submission.tasks) {
+                earlier.mark(task, rules);
+            }
+        }
+        self.names = Names::new(names);
+        self.classes.clone_from(&submission.classes);
+        self.events.push(Event::Submit(Box::new(submission)));
         self.add_again();
     }
 

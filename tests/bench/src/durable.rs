@@ -1,16 +1,12 @@
-//! Runs that are recorded: what that costs, and what it takes to come back.
+//! Runs that are recorded: what that costs.
 //!
 //! Rates and hops are compared with runs in memory, and with the machine's own
-//! `fdatasync`, of the same rounds. Memory is that of a process which does a
-//! million tasks and then dies with one left; the time to come back is another
-//! process's, from before it opens the store until it goes on.
+//! `fdatasync`, of the same rounds.
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use consort_core::spec::Format;
@@ -18,23 +14,18 @@ use consort_engine::{CancellationToken, Engine, HostConfig, Origin, Run, RunEven
 use consort_store::{Options, Store};
 use consort_tests::command::target_dir;
 use consort_tests::guests;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::Failure;
 use crate::clock::{Clock, median, micros};
-use crate::memory::status;
 use crate::table::{Bar, Table};
-use crate::workload::{
-    chain, description, engine, execute, independent, prepare, prepare_text, runtime,
-};
+use crate::workload::{chain, engine, execute, independent, prepare, prepare_text, runtime};
+use crate::{Failure, past};
 
 const TASKS: usize = 20_000;
 const HOPS: usize = 1_000;
 const ROUNDS: usize = 7;
 const ACCEPTED: usize = 10_000;
-const MANY: u64 = 1_000_000;
 const PAGE: usize = 4_096;
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
@@ -43,7 +34,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Failure> {
     rates(table, &folder)?;
     hops(table, &folder)?;
     acceptance(table, &folder)?;
-    many(table, &folder)
+    past::measure(table, &folder)
 }
 
 fn rates(table: &mut Table, folder: &TempDir) -> Result<(), Failure> {
@@ -148,121 +139,6 @@ fn acceptance(table: &mut Table, folder: &TempDir) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a process says that has done a million tasks.
-#[derive(Debug, Serialize, Deserialize)]
-struct Endured {
-    run: String,
-    /// Bytes: after half of them, after all.
-    anonymous: [u64; 2],
-    seconds: f64,
-}
-
-fn many(table: &mut Table, folder: &TempDir) -> Result<(), Failure> {
-    let this = std::env::current_exe()?;
-    let (store, cache) = (folder.path().join("many.db"), folder.path().join("code"));
-    let part = |name: &str, more: &[&str]| -> Result<Vec<u8>, Failure> {
-        let output = Command::new(&this).arg(name).arg(&store).arg(&cache).args(more).output()?;
-        match output.status.success() {
-            true => Ok(output.stdout),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
-        }
-    };
-    let endured: Endured = serde_json::from_slice(&part("endure", &[])?)?;
-    let [half, all] = endured.anonymous.map(|bytes| bytes as f64);
-    let name = "all memory, by each of 1,000,000 finished tasks";
-    table.figure(name, all / MANY as f64, "bytes", Bar::AtMost(1_024.0));
-    let more = (all - half) / (MANY / 2) as f64;
-    table.figure("  by each task of the second half", more, "bytes", Bar::AtMost(1_024.0));
-    table.detail("  all of them, recorded", endured.seconds, "s");
-    let mut times = Vec::new();
-    for _ in 0..3 {
-        let seconds: f64 = serde_json::from_slice(&part("come-back", &[&endured.run])?)?;
-        times.push(seconds);
-    }
-    let name = "start-up of a run with 1,000,000 finished tasks";
-    table.figure(name, median(times), "s", Bar::AtMost(2.0));
-    Ok(())
-}
-
-/// Does a million tasks, says what that took, and dies while one is left.
-pub(crate) fn endure(store: &Path, cache: &Path) -> Result<(), Failure> {
-    let engine = engine(HostConfig::default(), Some(cache))?;
-    // Written down at once: as values they would be most of the memory.
-    let mut text = String::from(r#"{"agents": {"echo": {"adapter": "echo"}}, "tasks": ["#);
-    for task in 0..MANY {
-        let description = description(task as usize);
-        let task =
-            json!({"task_id": format!("t{task}"), "agent": "echo", "description": description});
-        text += &format!("{task}, ");
-    }
-    text += r#"{"task_id": "gate", "type": "approval", "description": "go on?"}]}"#;
-    let runtime = runtime()?;
-    let store = Store::open(store, Options::default())?;
-    let run = runtime.block_on(record(&engine, text, &store))?;
-    let watcher = Arc::new(Endurance {
-        run: run.id().to_string(),
-        begun: Instant::now(),
-        finished: AtomicU64::new(0),
-        half: AtomicU64::new(0),
-    });
-    runtime.block_on(run.execute(Map::new(), watcher, CancellationToken::new()))?;
-    Err("it was not over".into())
-}
-
-struct Endurance {
-    run: String,
-    begun: Instant,
-    finished: AtomicU64,
-    half: AtomicU64,
-}
-
-impl Watcher for Endurance {
-    fn event(&self, event: &RunEvent) {
-        if !matches!(event, RunEvent::TaskFinished { .. }) {
-            return;
-        }
-        let now = || status("RssAnon:").unwrap_or_default();
-        match self.finished.fetch_add(1, Ordering::Relaxed) + 1 {
-            n if n == MANY / 2 => self.half.store(now(), Ordering::Relaxed),
-            MANY => {
-                let endured = Endured {
-                    run: self.run.clone(),
-                    anonymous: [self.half.load(Ordering::Relaxed), now()],
-                    seconds: self.begun.elapsed().as_secs_f64(),
-                };
-                println!("{}", serde_json::to_string(&endured).unwrap_or_default());
-                // As if it were killed.
-                std::process::exit(0);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Brings the run back and says, in seconds, how long that took.
-pub(crate) fn come_back(store: &Path, cache: &Path, run: &str) -> Result<(), Failure> {
-    let begun = Instant::now();
-    let engine = engine(HostConfig::default(), Some(cache))?;
-    let runtime = runtime()?;
-    let store = Store::open(store, Options::default())?;
-    let run = runtime.block_on(engine.resume(&store, run))?;
-    let watcher = Arc::new(Return(begun));
-    runtime.block_on(run.execute(Map::new(), watcher, CancellationToken::new()))?;
-    Err("nobody was asked".into())
-}
-
-struct Return(Instant);
-
-impl Watcher for Return {
-    fn event(&self, event: &RunEvent) {
-        // It asks, so it goes on.
-        if matches!(event, RunEvent::Asked { .. }) {
-            println!("{}", self.0.elapsed().as_secs_f64());
-            std::process::exit(0);
-        }
-    }
-}
-
 /// Notes when something happens for the first time.
 struct When<F> {
     what: F,
@@ -297,7 +173,7 @@ pub(crate) async fn recorded(
     record(engine, workflow.to_string(), store).await
 }
 
-async fn record(engine: &Engine, text: String, store: &Store) -> Result<Run, Failure> {
+pub(crate) async fn record(engine: &Engine, text: String, store: &Store) -> Result<Run, Failure> {
     let mut run = prepare_text(engine, &text).await?;
     let origin = Origin { text: text.into(), format: Format::Json, name: "workload".to_owned() };
     run.record(store.clone(), origin);

@@ -13,8 +13,8 @@
 //! - [`workload`]: workflows, and the engine that runs them
 //! - [`bare`]: the same plugin calls in a loop, without Consort
 //! - [`memory`]: what this process has of it
-//! - [`throughput`], [`chain`], [`in_flight`], [`startup`], [`durable`], [`soak`]:
-//!   one benchmark each
+//! - [`throughput`], [`chain`], [`in_flight`], [`startup`], [`durable`] with
+//!   [`past`], [`soak`]: one benchmark each
 
 mod bare;
 mod chain;
@@ -22,6 +22,7 @@ mod clock;
 mod durable;
 mod in_flight;
 mod memory;
+mod past;
 mod soak;
 mod startup;
 mod table;
@@ -87,6 +88,16 @@ enum Part {
         /// Where compiled code is kept
         cache: PathBuf,
     },
+    /// A million commands to a run, recorded
+    #[command(hide = true)]
+    Last {
+        /// Where they are recorded
+        store: PathBuf,
+        /// Where compiled code is kept
+        cache: PathBuf,
+        /// How much happens before the state is saved
+        every: Option<u64>,
+    },
     /// What comes after
     #[command(hide = true)]
     ComeBack {
@@ -133,9 +144,12 @@ fn main() -> ExitCode {
     let done = match args.part {
         Some(Part::Serve) => in_flight::serve().map(|()| true),
         Some(Part::Fly { url, calls, cache }) => in_flight::fly(&url, calls, &cache).map(|()| true),
-        Some(Part::Endure { store, cache }) => durable::endure(&store, &cache).map(|()| true),
+        Some(Part::Endure { store, cache }) => past::endure(&store, &cache).map(|()| true),
+        Some(Part::Last { store, cache, every }) => {
+            past::last(&store, &cache, every).map(|()| true)
+        }
         Some(Part::ComeBack { store, cache, run }) => {
-            durable::come_back(&store, &cache, &run).map(|()| true)
+            past::come_back(&store, &cache, &run).map(|()| true)
         }
         Some(Part::Repeat { side, rounds }) => throughput::repeat(side, rounds).map(|()| true),
         None => measure(&args),

@@ -251,7 +251,11 @@ async fn a_failure_from_outside_is_retried_then_handed_on_then_tolerated() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn conflicts_are_resolved_as_the_caller_says() {
-    let coordinator = simple().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("runs.db"), Options::default()).unwrap();
+    let coordinator = open("{}", Some(&store)).await;
+    let run = coordinator.run_id().to_string();
+    let saved = || check_saved(&store, &run);
     let task =
         |id: &str, on: &[&str]| json!({"task_id": id, "depends_on": on, "description": "tell"});
     let conflict = |error| match error {
@@ -285,6 +289,7 @@ async fn conflicts_are_resolved_as_the_caller_says() {
     let both = coordinator.resolve_dependency_conflict(&rejected, Resolution::Admit).await.unwrap();
     let given: Value = serde_json::from_str(text(&both[1].result().await.unwrap())).unwrap();
     assert_eq!(given["given"], json!([]));
+    saved();
     // A name that is taken is replaced.
     let taken = conflict(coordinator.submit_task(task("a", &[])).await.unwrap_err());
     assert_eq!(taken.conflicts[0].problems[0].code, "duplicate-id");
@@ -296,6 +301,7 @@ async fn conflicts_are_resolved_as_the_caller_says() {
     let held = coordinator.resolve_dependency_conflict(&waiting, Resolution::Hold).await.unwrap();
     assert!(held[0].was_held());
     assert_eq!(held[0].status().await.unwrap().state, "held");
+    saved();
     let group =
         json!({"task_id": "g", "type": "collaborative_task", "steps": [task("s", &["never"])]});
     let group = conflict(coordinator.submit_task(group).await.unwrap_err());
@@ -307,6 +313,7 @@ async fn conflicts_are_resolved_as_the_caller_says() {
         text(&group[0].result().await.unwrap()).contains("\"s\":{"),
         "it has its step's result"
     );
+    saved();
     coordinator.submit_task(task("later", &[])).await.unwrap();
     let given: Value = serde_json::from_str(text(&held[0].result().await.unwrap())).unwrap();
     assert_eq!(given["given"], json!(["later"]));
@@ -321,6 +328,7 @@ async fn conflicts_are_resolved_as_the_caller_says() {
     let report = coordinator.finish().await.unwrap();
     assert_eq!(report.status, Status::Succeeded);
     assert!(report.task("x").is_none());
+    saved();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -361,6 +369,7 @@ async fn a_durable_run_is_suspended_and_resumed_with_all_that_was_accepted() {
         let handle = coordinator.task("held");
         let waits = tokio::spawn(async move { handle.result().await });
         coordinator.suspend().await;
+        check_saved(&store, &run);
         assert_eq!(waits.await.unwrap().unwrap_err().kind, "interrupted");
         let submitted = coordinator.submit_task(json!({"task_id": "lost"})).await;
         assert!(matches!(submitted, Err(SubmitError::Interrupted(why)) if why.is_suspended()));

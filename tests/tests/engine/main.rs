@@ -44,7 +44,7 @@ static PLUGINS: LazyLock<Vec<EmbeddedPlugin>> = LazyLock::new(|| {
 });
 
 /// One engine for all tests of this file: compiling is done once.
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine("concurrency: 64"));
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine("concurrency: 64\nsnapshot_every: 1"));
 
 /// An engine that says this in its configuration.
 fn engine(config: &str) -> Engine {
@@ -81,6 +81,13 @@ async fn run_on(engine: Engine, text: &str) -> Report {
 
 async fn prepared(text: &str) -> Run {
     ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins")
+}
+
+/// Whatever is saved of a run is what its entries lead to.
+fn check_saved(store: &consort_store::Store, run: &str) {
+    let reader = store.reader().expect("a reader");
+    assert!(reader.snapshot(run).expect("a run").is_some(), "something is saved");
+    assert_eq!(consort_engine::PastRun::check(&reader, run).expect("a run"), None);
 }
 
 /// Does something to a run when something happens in it.

@@ -33,7 +33,6 @@ pub(crate) use input::Input;
 pub(crate) use place::Place;
 pub(crate) use post::Inbox;
 pub use post::Request;
-pub(crate) use wire::Fetch;
 
 use crate::attempt::{AttemptEnd, Left};
 use crate::config::PolicyConfig;
@@ -45,11 +44,11 @@ use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::notices::Subscription;
-use crate::snapshot;
+use crate::snapshot::{self, Written};
 use crate::webhook;
 use page::Page;
 use wire::{
-    Unreadable, Wire, WireDelivery, WireDependency, WireEarlier, WireEnd, WireLeftover,
+    Fetch, Unreadable, Wire, WireDelivery, WireDependency, WireEarlier, WireEnd, WireLeftover,
     WireOutcome, WirePayload, WireQuestion, WireRetry, WireSpawn, WireSubmitted, WireVerdict,
 };
 
@@ -166,9 +165,9 @@ impl Journal {
 
     /// Keeps the state that all entries so far have led to. Nothing is waited
     /// for: if it cannot be kept, coming back takes longer.
-    pub(crate) fn keep(&mut self, state: Vec<u8>) {
+    pub(crate) fn keep(&mut self, state: Written) {
         let upto = self.last_entry();
-        let (body, blobs) = snapshot::pack(state);
+        let (body, blobs) = state.pack();
         let queued = self.run.snapshot(upto, snapshot::VERSION, body, blobs);
         let run = self.run.id().clone();
         tokio::spawn(async move {

@@ -316,7 +316,7 @@ pub(super) enum Unreadable {
 }
 
 /// Gives back what was stored apart.
-pub(crate) type Fetch<'a> = &'a dyn Fn(Hash) -> Result<Option<Bytes>, consort_store::StoreError>;
+pub(super) type Fetch<'a> = &'a dyn Fn(Hash) -> Result<Option<Bytes>, consort_store::StoreError>;
 
 impl WirePayload {
     /// Writes a payload down; what is large goes to `blobs`.

@@ -26,6 +26,7 @@ enum SavedNode {
     },
     Added {
         place: Place,
+        id: Arc<str>,
         /// What it waits for, which may be less than it was to.
         waits_for: Box<[Arc<str>]>,
     },
@@ -46,9 +47,11 @@ impl Nodes {
     pub(crate) fn save(&self) -> SavedNodes {
         let node = |node: &Node| match node {
             Node::Item { parent, index } => SavedNode::Item { parent: *parent, index: *index },
-            Node::Added(added) => {
-                SavedNode::Added { place: added.place, waits_for: added.draft.waits_for.clone() }
-            }
+            Node::Added(added) => SavedNode::Added {
+                place: added.place,
+                id: added.draft.task.id.clone(),
+                waits_for: added.draft.waits_for.clone(),
+            },
         };
         let fan = |(parent, fanned): (&TaskIx, &FannedOut)| SavedFan {
             parent: *parent,
@@ -76,8 +79,8 @@ impl Nodes {
         for node in saved.more {
             let node = match node {
                 SavedNode::Item { parent, index } => Node::Item { parent, index },
-                SavedNode::Added { place, waits_for } => {
-                    let draft = contents.draft(place, |task| nodes.known_id(task, plan))?;
+                SavedNode::Added { place, id, waits_for } => {
+                    let draft = contents.draft(place, &id, |task| nodes.known_id(task, plan))?;
                     Node::Added(Box::new(Added {
                         draft: draft.waiting_for(|name| waits_for.contains(name)),
                         place,
@@ -87,13 +90,16 @@ impl Nodes {
             nodes.more.push(node);
         }
         for SavedFan { parent, first, count, open, place } in saved.fans {
-            let fan = place.map(|place| contents.fan(place)).transpose()?.unwrap_or_default();
+            let fan = place.map(|place| contents.fan(place, count)).transpose()?;
+            let fan = fan.unwrap_or_default();
             let place = place.unwrap_or_default();
             nodes.fans.insert(parent, FannedOut { first, count, open, fan, place });
         }
         // Whoever looks for what an added task waits for expects that names have
         // been looked for before.
-        nodes.names(plan);
+        if nodes.added().next().is_some() {
+            nodes.names(plan);
+        }
         Ok(nodes)
     }
 

@@ -47,10 +47,17 @@ struct Open {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedAdditions {
     next_key: u64,
-    /// Keys, where the tasks came in, and who wanted them.
-    open: Vec<(u64, Place, Option<Arc<str>>)>,
+    open: Vec<SavedOpen>,
     spawned: usize,
     not_added: Vec<NotAdded>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedOpen {
+    key: u64,
+    place: Place,
+    id: Arc<str>,
+    by: Option<Arc<str>>,
 }
 
 /// Tasks that are to be added, each with its number among those that came in with
@@ -73,9 +80,14 @@ struct Answering {
 impl Additions {
     /// What is saved of them.
     pub(super) fn save(&self) -> SavedAdditions {
-        let open = self.open.iter().map(|(key, open)| (*key, open.place, open.by.clone()));
+        let open = self.open.iter().map(|(key, open)| SavedOpen {
+            key: *key,
+            place: open.place,
+            id: open.draft.task.id.clone(),
+            by: open.by.clone(),
+        });
         let mut open: Vec<_> = open.collect();
-        open.sort_unstable_by_key(|(key, ..)| *key);
+        open.sort_unstable_by_key(|open| open.key);
         SavedAdditions {
             next_key: self.next_key,
             open,
@@ -84,14 +96,15 @@ impl Additions {
         }
     }
 
-    /// Those that were saved; `draft` finds what came in at a place.
+    /// Those that were saved; `draft` finds the task of that name that came in at
+    /// a place.
     pub(super) fn load(
         saved: SavedAdditions,
-        mut draft: impl FnMut(Place) -> Result<Arc<Draft>, Unusable>,
+        mut draft: impl FnMut(Place, &str) -> Result<Arc<Draft>, Unusable>,
     ) -> Result<Self, Unusable> {
         let SavedAdditions { next_key, open, spawned, not_added } = saved;
-        let open = open.into_iter().map(|(key, place, by)| {
-            let draft = draft(place)?;
+        let open = open.into_iter().map(|SavedOpen { key, place, id, by }| {
+            let draft = draft(place, &id)?;
             Ok((key, Open { draft, by, place }))
         });
         let open = open.collect::<Result<_, Unusable>>()?;

@@ -19,7 +19,6 @@ use crate::journal::{self, Input, Journal, JournalError, Reading, Submitted};
 use crate::message::Message;
 use crate::report::Report;
 use crate::setup::Engine;
-use crate::snapshot::Unusable;
 use crate::watch::RunEvent;
 
 /// Where a plan came from, so that it can be made again.
@@ -338,48 +337,33 @@ impl Conductor {
         Ok(())
     }
 
-    /// Takes in everything that is recorded, without doing anything about it.
-    /// `each` hears the time of each step before it is taken.
+    /// Takes in everything that is recorded before entry `end`, without doing
+    /// anything about it. `each` hears the time of each step before it is taken.
     pub(crate) fn replay(
         &mut self,
         reader: &Reader,
         row: &RunRow,
+        end: u64,
         each: &mut dyn FnMut(i64),
     ) -> Result<(), JournalError> {
         self.live = false;
         each(self.now);
         self.apply(0, self.now, [Input::Submitted]);
-        self.go_on(reader, row, 1..u64::MAX, each)
+        self.go_on(reader, row, 1..end, each)
     }
 
     /// The same without telling, with a snapshot's help if there is one.
     pub(crate) fn catch_up(&mut self, reader: &Reader, row: &RunRow) -> Result<(), JournalError> {
-        match self.catch_up_by_snapshot(reader, row)? {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
+        match self.load(reader, row) {
+            Ok(Some(next)) => return self.go_on(reader, row, next..u64::MAX, &mut |_| {}),
+            Ok(None) => {}
             Err(why) => tracing::debug!(run = row.id, why, "the snapshot is of no use"),
         }
-        self.replay(reader, row, &mut |_| {})
-    }
-
-    /// The same with a snapshot, or not at all: whether there is one, or why it is
-    /// of no use.
-    pub(crate) fn catch_up_by_snapshot(
-        &mut self,
-        reader: &Reader,
-        row: &RunRow,
-    ) -> Result<Result<bool, Unusable>, JournalError> {
-        let next = match self.load(reader, row) {
-            Ok(Some(next)) => next,
-            Ok(None) => return Ok(Ok(false)),
-            Err(why) => return Ok(Err(why)),
-        };
-        self.go_on(reader, row, next..u64::MAX, &mut |_| {})?;
-        Ok(Ok(true))
+        self.replay(reader, row, u64::MAX, &mut |_| {})
     }
 
     /// Takes in what those entries have that are next.
-    pub(super) fn go_on(
+    pub(crate) fn go_on(
         &mut self,
         reader: &Reader,
         row: &RunRow,

@@ -19,11 +19,6 @@ use crate::record::Source;
 impl Conductor {
     /// Takes results over from an earlier run. Comes before the run is submitted.
     pub(crate) fn repeat(&mut self, earlier: Option<Arc<Earlier>>) {
-        if let (Some(earlier), Some(submission)) = (&earlier, &mut self.submission) {
-            for (task, rules) in self.stage.plan.tasks.iter().zip(&mut submission.tasks) {
-                earlier.mark(task, rules);
-            }
-        }
         self.earlier = earlier;
     }
 

@@ -14,11 +14,11 @@ use crate::policy::Names;
 use crate::snapshot::{self, Contents, Part, State, Unusable};
 
 impl Conductor {
-    /// Saves the state if that is worth it: it costs as much as the run has tasks,
-    /// and saves as much as has happened since the last time.
+    /// Saves the state if that is worth it: to go to it costs nearly as much as the
+    /// run has tasks, and saves what has happened since the last time.
     pub(super) fn save_when_due(&mut self) {
         let tasks = self.records.len() as u64;
-        if self.unsaved < self.save_every.max(tasks) || self.journal.is_none() {
+        if self.unsaved < self.save_every.max(tasks + tasks / 4) || self.journal.is_none() {
             return;
         }
         self.unsaved = 0;
@@ -59,10 +59,10 @@ impl Conductor {
     /// # Errors
     ///
     /// There is one, and it is of no use. Nothing has changed then.
-    pub(super) fn load(&mut self, reader: &Reader, row: &RunRow) -> Result<Option<u64>, Unusable> {
+    pub(crate) fn load(&mut self, reader: &Reader, row: &RunRow) -> Result<Option<u64>, Unusable> {
         let in_words = |error: consort_store::StoreError| error.to_string();
         let Some(snapshot) = reader.snapshot(&row.id).map_err(in_words)? else { return Ok(None) };
-        let state = snapshot::unpack(&snapshot, &|hash| reader.blob(hash))?;
+        let state = snapshot::unpack(&snapshot, reader)?;
         self.go_to(State::read(&state)?, reader, row)?;
         Ok(Some(snapshot.upto + 1))
     }
@@ -76,13 +76,13 @@ impl Conductor {
             Contents::new(reader, &reading, &stage.drafting, self.earlier.as_deref());
         let nodes = Nodes::load(state.nodes, &stage.plan, &mut contents)?;
         let id = |task| nodes.known_id(task, &stage.plan);
-        let additions = Additions::load(state.additions, |place| contents.draft(place, id))?;
+        let additions =
+            Additions::load(state.additions, |place, name| contents.draft(place, name, id))?;
         let (scheduler, records) = (state.scheduler.own(), state.records.own());
         let counts = [scheduler.task_count(), records.len(), nodes.count()];
         if counts.iter().any(|count| *count != counts[0]) {
             return Err(format!("its parts have {counts:?} tasks"));
         }
-        self.submission = None;
         self.scheduler = scheduler;
         self.now = state.now;
         self.records = records;
@@ -109,15 +109,15 @@ impl Conductor {
 
 #[cfg(test)]
 mod tests {
-    use consort_store::{Options, Reader, RunFilter, Store};
+    use consort_store::{Hash, Options, Reader, RunFilter, Store};
+    use tempfile::TempDir;
 
     use crate::journal::Input;
     use crate::past::PastRun;
-    use crate::snapshot::State;
+    use crate::snapshot::{self, State};
 
-    /// Whenever a run is saved, it goes on from there as it would have gone on.
-    #[test]
-    fn a_state_that_is_saved_is_as_good_as_all_that_led_to_it() {
+    /// Runs in which everything happens that can, as they were recorded once.
+    fn fixture() -> (TempDir, Reader) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("runs.db");
         let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/journal-v1.db");
@@ -125,17 +125,45 @@ mod tests {
         // It is of an earlier schema.
         drop(Store::open(&file, Options::default()).unwrap());
         let reader = Reader::open(&file).unwrap();
+        (folder, reader)
+    }
+
+    /// All states that the runs of the fixture go through.
+    const SAVED: &str = "1 b3e04526cff2d89000475c857ea4ea1ced9c2e09ed75426914ca284ded86cd1d";
+
+    /// A snapshot that means something else than it did must not be read.
+    #[test]
+    fn what_is_saved_changes_with_its_version_only() {
+        let (_folder, reader) = fixture();
+        let mut all = Vec::new();
+        for row in reader.runs(&RunFilter::default()).unwrap() {
+            let mut run = PastRun::begun(&reader, &row.id).unwrap().conductor;
+            run.live = false;
+            run.apply(0, run.now, [Input::Submitted]);
+            for next in 1..=row.entries {
+                all.extend(run.state().written().whole());
+                run.go_on(&reader, &row, next..next + 1, &mut |_| {}).unwrap();
+            }
+        }
+        let now = format!("{} {}", snapshot::VERSION, Hash::of(&all));
+        assert_eq!(now, SAVED, "raise VERSION, and write down here what is saved now");
+    }
+
+    /// Whenever a run is saved, it goes on from there as it would have gone on.
+    #[test]
+    fn a_state_that_is_saved_is_as_good_as_all_that_led_to_it() {
+        let (_folder, reader) = fixture();
         for row in reader.runs(&RunFilter::default()).unwrap() {
             let begun = || PastRun::begun(&reader, &row.id).unwrap().conductor;
             let mut whole = begun();
-            whole.replay(&reader, &row, &mut |_| {}).unwrap();
+            whole.replay(&reader, &row, u64::MAX, &mut |_| {}).unwrap();
             let mut run = begun();
             run.live = false;
             run.apply(0, run.now, [Input::Submitted]);
             for next in 1..=row.entries {
                 let saved = run.state().written();
                 let mut other = begun();
-                other.go_to(State::read(&saved).unwrap(), &reader, &row).unwrap();
+                other.go_to(State::read(&saved.whole()).unwrap(), &reader, &row).unwrap();
                 assert!(other.state().written() == saved, "run {} before {next}", row.id);
                 other.go_on(&reader, &row, next..u64::MAX, &mut |_| {}).unwrap();
                 let (other, whole) = (other.state().written(), whole.state().written());

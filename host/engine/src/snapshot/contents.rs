@@ -41,11 +41,12 @@ impl<'a> Contents<'a> {
         Self { reader, reading, drafting, earlier, entries, drafts }
     }
 
-    /// The task that came in there. `id` says what a task is called that was in
-    /// the run before.
+    /// The task of that name that came in there. `id` says what a task is called
+    /// that was in the run before.
     pub(crate) fn draft(
         &mut self,
         place: Place,
+        name: &str,
         id: impl Fn(TaskIx) -> Option<Arc<str>>,
     ) -> Result<Arc<Draft>, Unusable> {
         let Place { entry, input, part } = place;
@@ -56,14 +57,17 @@ impl<'a> Contents<'a> {
             };
             self.drafts.insert((entry, input), drafts);
         }
-        let found = self.drafts[&(entry, input)].get(part as usize).cloned();
+        let found = self.drafts[&(entry, input)].get(part as usize);
+        let found = found.filter(|draft| &*draft.task.id == name).cloned();
         found.ok_or_else(|| missing(place))
     }
 
-    /// The fan-out that came in there.
-    pub(crate) fn fan(&mut self, place: Place) -> Result<Arc<Fan>, Unusable> {
+    /// The fan-out of so many items that came in there.
+    pub(crate) fn fan(&mut self, place: Place, count: u32) -> Result<Arc<Fan>, Unusable> {
         match self.input(place.entry, place.input)? {
-            Input::Message(Message::Decided { verdict: Verdict::FanOut(fan), .. }) => {
+            Input::Message(Message::Decided { verdict: Verdict::FanOut(fan), .. })
+                if fan.items.len() == count as usize =>
+            {
                 Ok(fan.clone())
             }
             _ => Err(missing(place)),

@@ -18,12 +18,12 @@ mod state;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use consort_store::{Blob, Hash, Snapshot};
+use consort_store::{Blob, Hash, Reader, Snapshot};
+use postcard::ser_flavors::Flavor;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::Fetch;
 pub(crate) use contents::Contents;
 pub(crate) use state::State;
 
@@ -34,10 +34,8 @@ pub(crate) const VERSION: u16 = 1;
 /// Who reads what this version writes.
 const MADE_BY: &str = env!("CARGO_PKG_VERSION");
 
-/// Bytes from which on a state is kept apart, in parts.
-const APART: usize = 4 << 20;
-/// Bytes of a part.
-const PART: usize = 64 << 20;
+/// Bytes of a part of a state. One that has more than one part is kept apart.
+const PART: usize = 4 << 20;
 
 /// Why there is nothing to be had from a snapshot, in words.
 pub(crate) type Unusable = String;
@@ -46,23 +44,76 @@ pub(crate) type Unusable = String;
 #[derive(Serialize, Deserialize)]
 struct Header<'a> {
     made_by: &'a str,
+    size: u64,
     /// The parts of a state that is kept apart; none if it follows.
     apart: Vec<Hash>,
 }
 
-/// A state as the store keeps it.
-pub(crate) fn pack(state: Vec<u8>) -> (Vec<u8>, Vec<Blob>) {
-    let mut blobs = Vec::new();
-    let mut here = state;
-    if here.len() > APART {
-        let all = Bytes::from(std::mem::take(&mut here));
-        let starts = (0..all.len()).step_by(PART);
-        blobs.extend(starts.map(|at| Blob::new(all.slice(at..all.len().min(at + PART)))));
+/// A state that is written down, in parts: it may be large, and is not copied to
+/// make room for more of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    full: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+impl Written {
+    fn of(value: &impl Serialize) -> Self {
+        postcard::serialize_with_flavor(value, Self::default())
+            .expect("all lengths are known, and memory takes everything")
     }
-    let apart = blobs.iter().map(Blob::hash).collect();
-    let mut body = written(&Header { made_by: MADE_BY, apart });
-    body.append(&mut here);
-    (body, blobs)
+
+    /// In one piece.
+    #[cfg(test)]
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        let mut whole = self.full.concat();
+        whole.extend_from_slice(&self.last);
+        whole
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn pack(self) -> (Vec<u8>, Vec<Blob>) {
+        let Self { full, last } = self;
+        let size = (full.len() * PART + last.len()) as u64;
+        let mut blobs: Vec<Blob> = full.into_iter().map(Blob::new).collect();
+        let here = if blobs.is_empty() {
+            last
+        } else {
+            blobs.push(Blob::new(last));
+            Vec::new()
+        };
+        let apart = blobs.iter().map(Blob::hash).collect();
+        let header = Header { made_by: MADE_BY, size, apart };
+        let mut body = postcard::to_allocvec(&header).expect("its length is known");
+        body.extend(here);
+        (body, blobs)
+    }
+}
+
+impl Flavor for Written {
+    type Output = Self;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, mut bytes: &[u8]) -> postcard::Result<()> {
+        loop {
+            let room = PART - self.last.len();
+            if bytes.len() < room {
+                self.last.extend_from_slice(bytes);
+                return Ok(());
+            }
+            let (now, later) = bytes.split_at(room);
+            self.last.extend_from_slice(now);
+            self.full.push(std::mem::take(&mut self.last).into());
+            bytes = later;
+        }
+    }
+
+    fn finalize(self) -> postcard::Result<Self> {
+        Ok(self)
+    }
 }
 
 /// The state in a snapshot.
@@ -72,12 +123,12 @@ pub(crate) fn pack(state: Vec<u8>) -> (Vec<u8>, Vec<Blob>) {
 /// Another version wrote it, or it is not there as a whole.
 pub(crate) fn unpack<'a>(
     snapshot: &'a Snapshot,
-    fetch: Fetch<'_>,
+    reader: &Reader,
 ) -> Result<Cow<'a, [u8]>, Unusable> {
     if snapshot.version != VERSION {
         return Err(format!("it has version {}, not {VERSION}", snapshot.version));
     }
-    let (Header { made_by, apart }, here) =
+    let (Header { made_by, size, apart }, here) =
         postcard::take_from_bytes(&snapshot.body).map_err(|error| error.to_string())?;
     if made_by != MADE_BY {
         return Err(format!("Consort {made_by} wrote it"));
@@ -85,20 +136,12 @@ pub(crate) fn unpack<'a>(
     if apart.is_empty() {
         return Ok(Cow::Borrowed(here));
     }
-    let mut state = Vec::new();
+    let size = usize::try_from(size).ok().filter(|size| *size <= apart.len() * PART);
+    let mut state = Vec::with_capacity(size.unwrap_or_default());
     for hash in apart {
-        match fetch(hash) {
-            Ok(Some(part)) => state.extend_from_slice(&part),
-            Ok(None) => return Err(format!("its part {hash} is missing")),
-            Err(error) => return Err(error.to_string()),
-        }
+        reader.write_blob(hash, &mut state).map_err(|error| error.to_string())?;
     }
     Ok(Cow::Owned(state))
-}
-
-/// A value in the form of a snapshot.
-fn written(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("all lengths are known, and memory takes everything")
 }
 
 /// Something that is saved where it is, and belongs to whoever has loaded it.
@@ -158,48 +201,75 @@ pub(crate) mod as_json {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use consort_store::{Durability, Entry, NewRun, Options, Store};
+    use futures::executor::block_on;
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn through(state: Vec<u8>) -> (Snapshot, Result<Vec<u8>, Unusable>) {
-        let (body, blobs) = pack(state);
-        let snapshot = Snapshot { upto: 3, version: VERSION, body };
-        let find = |hash| Ok(blobs.iter().find(|b| b.hash() == hash).map(|b| b.bytes().clone()));
-        let state = unpack(&snapshot, &find).map(Cow::into_owned);
-        (snapshot, state)
+    fn bytes(size: usize) -> Vec<u8> {
+        (0..size).map(|n| (n % 251) as u8).collect()
+    }
+
+    fn written(size: usize) -> Written {
+        Written::of(&bytes(size))
+    }
+
+    /// A store with a run that has a snapshot.
+    fn kept(folder: &TempDir, version: u16, body: Vec<u8>, blobs: Vec<Blob>) -> Reader {
+        let file = folder.path().join("s.db");
+        let file: &Path = &file;
+        let store = Store::open(file, Options::default()).unwrap();
+        let (id, name, about) = ("r".into(), "".into(), "{}".into());
+        let new = NewRun { id, name, tasks: 0, submitted_at: 0, about };
+        let first = Entry { at: 0, version: 1, body: Vec::new(), blobs: Vec::new() };
+        let mut journal = block_on(store.create_run(new, first.clone())).unwrap();
+        let queued = journal.snapshot(0, version, body, blobs);
+        block_on(journal.append(first, Durability::Synced)).unwrap();
+        block_on(queued).unwrap();
+        store.reader().unwrap()
+    }
+
+    fn unpacked(reader: &Reader) -> Result<Vec<u8>, Unusable> {
+        let snapshot = reader.snapshot("r").unwrap().unwrap();
+        unpack(&snapshot, reader).map(Cow::into_owned)
     }
 
     #[test]
     fn a_state_of_any_size_comes_back() {
-        for size in [0, 1_000, APART, APART + 1, PART + 1] {
-            let state: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
-            let (snapshot, back) = through(state.clone());
-            assert!(back == Ok(state), "{size}");
-            assert!(snapshot.body.len() <= APART + 100, "{size}");
+        for size in [0, 1_000, PART - 100, PART - 4, PART, 3 * PART + 1] {
+            let folder = tempfile::tempdir().unwrap();
+            let (body, blobs) = written(size).pack();
+            assert!(body.len() <= PART + 100, "{size}");
+            let reader = kept(&folder, VERSION, body, blobs);
+            let expected = postcard::to_allocvec(&bytes(size)).unwrap();
+            assert!(unpacked(&reader) == Ok(expected), "{size}");
         }
     }
 
     #[test]
     fn only_the_version_that_wrote_it_reads_it() {
-        let (snapshot, _) = through(b"state".to_vec());
-        let none = |_| Ok(None);
-        let older = Snapshot { version: VERSION - 1, ..snapshot.clone() };
-        assert_eq!(
-            unpack(&older, &none),
-            Err(format!("it has version {}, not {VERSION}", VERSION - 1))
-        );
-        let mut body = written(&Header { made_by: "0.0.1", apart: Vec::new() });
-        body.extend(b"state");
-        let other = Snapshot { body, ..snapshot };
-        assert_eq!(unpack(&other, &none), Err("Consort 0.0.1 wrote it".to_owned()));
+        let folder = tempfile::tempdir().unwrap();
+        let (body, blobs) = written(10).pack();
+        let reader = kept(&folder, VERSION - 1, body, blobs);
+        let expected = format!("it has version {}, not {VERSION}", VERSION - 1);
+        assert_eq!(unpacked(&reader), Err(expected));
+        let folder = tempfile::tempdir().unwrap();
+        let header = Header { made_by: "0.0.1", size: 0, apart: Vec::new() };
+        let reader = kept(&folder, VERSION, postcard::to_allocvec(&header).unwrap(), Vec::new());
+        assert_eq!(unpacked(&reader), Err("Consort 0.0.1 wrote it".to_owned()));
     }
 
     #[test]
-    fn a_part_that_is_gone_makes_it_unusable() {
-        let (body, blobs) = pack(vec![7; APART + 1]);
-        let snapshot = Snapshot { upto: 3, version: VERSION, body };
-        let expected = Err(format!("its part {} is missing", blobs[0].hash()));
-        assert_eq!(unpack(&snapshot, &|_| Ok(None)), expected);
-        let cut = Snapshot { body: vec![9], ..snapshot };
-        assert!(unpack(&cut, &|_| Ok(None)).is_err());
+    fn what_is_not_there_as_a_whole_is_of_no_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let (body, mut blobs) = written(PART).pack();
+        let gone = blobs.remove(0);
+        let reader = kept(&folder, VERSION, body, blobs);
+        assert!(unpacked(&reader).unwrap_err().contains(&gone.hash().to_string()));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unpacked(&kept(&folder, VERSION, vec![9], Vec::new())).is_err());
     }
 }

@@ -7,7 +7,7 @@ use consort_core::scheduler::{ClassLimits, RunReason, Scheduler, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Part, Unusable, as_json, written};
+use super::{Part, Unusable, Written, as_json};
 use crate::nodes::SavedNodes;
 use crate::notices::Notices;
 use crate::record::Record;
@@ -45,8 +45,8 @@ pub(crate) struct State<'a> {
 
 impl State<'_> {
     /// As it is kept.
-    pub(crate) fn written(&self) -> Vec<u8> {
-        written(self)
+    pub(crate) fn written(&self) -> Written {
+        Written::of(self)
     }
 
     /// What was written.

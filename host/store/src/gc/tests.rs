@@ -122,10 +122,13 @@ fn perform(store: &Store, model: &mut Model, action: &Action) {
         }
         Action::Snapshot { run, blobs: numbers } => {
             let Some(known) = open_run(model, *run) else { return };
-            known.snapshot.clone_from(numbers);
+            let before = std::mem::replace(&mut known.snapshot, numbers.clone());
             let mut journal = block_on(store.continue_run(&run.to_string())).unwrap();
             drop(journal.snapshot(0, 1, b"snapshot".to_vec(), blobs(numbers)));
             model.stored.extend(numbers);
+            // What only the snapshot before had goes at once.
+            let reachable = model.reachable();
+            model.stored.retain(|number| !before.contains(number) || reachable.contains(number));
         }
         Action::Close { run, at } => {
             let Some(known) = open_run(model, *run) else { return };
