@@ -76,6 +76,8 @@ mod lock;
 mod lookup;
 mod options;
 mod patience;
+#[cfg(all(unix, feature = "failpoints"))]
+pub mod power;
 mod queue;
 mod reader;
 mod run;
