@@ -22,6 +22,7 @@ use consort_engine::{
 use consort_plugin_host::EmbeddedPlugin;
 use consort_store::power::{self, Disk};
 use consort_store::{Options, Reader, RunFilter, RunRow, Store, StoreError};
+use consort_tests::command::target_dir;
 use serde_json::{Map, Value, json};
 
 /// Seeds that are tried.
@@ -41,6 +42,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         config: HostConfig::parse(config, Format::Yaml).unwrap(),
         embedded: plugins.leak(),
         operator: Operator::Workflow,
+        // Plugins are compiled once for all processes.
+        cache_dir: Some(Path::new(&target_dir()).join("tests/code")),
         ..Setup::default()
     })
     .unwrap()
