@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use consort_core::plan::Plan;
 use consort_core::template::Shared;
-use consort_plugin_host::Payload;
 use consort_store::{Reader, RunRow};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use crate::control::{ControlError, TaskStatus};
 use crate::draft::Drafting;
 use crate::message::Mail;
 use crate::notices::Notices;
+use crate::output::{Archive, Output};
 use crate::report::{NotificationMetrics, PluginMetric, PolicyMetrics, Report};
 use crate::run::Conductor;
 pub use crate::run::RunProgress;
@@ -99,6 +99,7 @@ impl PastRun {
             cast: Arc::default(),
             inputs: Shared::new(submitted.inputs),
             cache: Cache::default(),
+            archive: Some(Archive::at(reader.path())),
             drafting: Arc::new(drafting),
             watcher: watcher.clone(),
             quiet: AtomicBool::new(quiet),
@@ -133,12 +134,12 @@ impl PastRun {
         Ok(self.conductor.status(task))
     }
 
-    /// A task's result, if it has one.
+    /// A task's result, if it has one. What is large is still in the store.
     ///
     /// # Errors
     ///
     /// No such task.
-    pub fn result(&mut self, id: &str) -> Result<Option<Payload>, ControlError> {
+    pub fn result(&mut self, id: &str) -> Result<Option<Output>, ControlError> {
         let task = self.conductor.find(id)?;
         Ok(self.conductor.record(task).result.clone())
     }
