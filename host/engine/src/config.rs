@@ -40,7 +40,9 @@ pub struct HostConfig {
     pub webhooks: Vec<WebhookConfig>,
     /// Attempts that may run at once; 1,024 unless given.
     pub concurrency: Option<u32>,
-    /// Bytes of results that a run may have; 2 GiB unless given.
+    /// Bytes of results that a run may have in memory; 2 GiB unless given. One
+    /// that would be more is a failure of its task. In a run that is recorded,
+    /// results above 64 KiB are in the store and do not count.
     pub results: Option<u64>,
     /// Cached results are shared among runs of the same namespace and never
     /// with others; `default` unless given.
@@ -127,7 +129,7 @@ const DEFAULT_POLICY: &str = "priority";
 const DEFAULT_CONCURRENCY: u32 = 1_024;
 /// Whose cached results are shared, unless configured.
 const DEFAULT_NAMESPACE: &str = "default";
-/// Bytes of results that a run may have, unless configured.
+/// Bytes of results that a run may have in memory, unless configured.
 const DEFAULT_RESULTS: u64 = 2 << 30;
 
 impl HostConfig {
@@ -181,7 +183,7 @@ impl HostConfig {
         self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
     }
 
-    /// Bytes of results that a run may have.
+    /// Bytes of results that a run may have in memory.
     pub fn results(&self) -> u64 {
         self.results.unwrap_or(DEFAULT_RESULTS)
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use consort_plugin_host::Payload;
 use consort_store::{Hash, StoreError};
-use serde::ser::{Error as _, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 pub(crate) use archive::Archive;
 pub(crate) use kept::{Kept, Packed};
@@ -268,10 +268,7 @@ impl Serialize for Output {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Kind::Kept(Kept::Here(payload)) => JsonPayload(payload).serialize(to),
-            Kind::Kept(Kept::Stored(stored)) => {
-                let payload = stored.to_payload().map_err(S::Error::custom)?;
-                JsonPayload(&payload).serialize(to)
-            }
+            Kind::Kept(Kept::Stored(stored)) => stored.serialize(to),
             Kind::Gathered(gathered) => gathered.serialize(to),
         }
     }

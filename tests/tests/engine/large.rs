@@ -100,7 +100,7 @@ fn outputs(report: &Report) -> Value {
 /// Fails without printing megabytes.
 fn check_same(one: &Report, other: &Report) {
     let (one, other) = (outputs(one), outputs(other));
-    let ids = |all: &Value| all.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let ids = |all: &Value| all.as_object().expect("by id").keys().cloned().collect::<Vec<_>>();
     assert_eq!(ids(&one), ids(&other));
     for id in ids(&one) {
         let start = |value: &Value| value.to_string().chars().take(200).collect::<String>();
@@ -110,7 +110,7 @@ fn check_same(one: &Report, other: &Report) {
 }
 
 fn output<'a>(report: &'a Report, task: &str) -> &'a Output {
-    report.task(task).unwrap().output.as_ref().unwrap()
+    report.task(task).expect("a task").output.as_ref().expect("it has a result")
 }
 
 const LARGE: [&str; 11] = [
@@ -168,15 +168,15 @@ async fn a_retry_takes_large_results_over_and_does_not_need_the_earlier_run() {
     check_same(&first, &second);
     let size = |lab: &Lab| lab.store.reader().unwrap().size().unwrap().blobs;
     let blobs = size(&lab);
-    // Without the first, which everything but its last entries belongs to.
-    let gone = lab.store.gc(first_end(&lab, &first) + 1, false).await.unwrap();
+    let gone = lab.store.gc(end_of(&lab, &first) + 1, false).await.unwrap();
     assert_eq!((gone.runs, size(&lab)), (1, blobs));
     check_same(&second, &lab.past(&second));
 }
 
-/// When the run ended.
-fn first_end(lab: &Lab, report: &Report) -> i64 {
-    lab.store.reader().unwrap().run(&report.run_id).unwrap().ended_at.unwrap()
+/// When a run ended.
+fn end_of(lab: &Lab, report: &Report) -> i64 {
+    let run = lab.store.reader().expect("a reader").run(&report.run_id).expect("a run");
+    run.ended_at.expect("it is over")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -544,6 +544,37 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_large_result_stays_where_it_is() {
+        let archive = Archive::at("nowhere.db".as_ref());
+        let payload = Payload::Text("\n".repeat(INLINE + 1).into());
+        let kept = archive.keep(payload.clone()).await;
+        let mut blobs = Vec::new();
+        let text = serde_json::to_string(&WirePayload::of(&kept, &mut blobs)).expect("JSON");
+        let hash = blobs[0].hash();
+        let len = "[65537,131076]";
+        let expected = format!(r#"{{"stored":{{"as":"text","hash":"{hash}","len":{len}}}}}"#);
+        assert_eq!(text, expected);
+        let read = |text: &str, fetch: Fetch<'_>| {
+            let wire: WirePayload = serde_json::from_str(text).expect("a payload");
+            wire.keep(fetch, &archive).expect("readable")
+        };
+        let unread = read(&text, &|_| panic!("nobody needs it"));
+        // Once it is recorded, it is spoken of by its hash.
+        kept.let_go();
+        for kept in [&kept, &unread] {
+            let mut blobs = Vec::new();
+            WirePayload::of(kept, &mut blobs);
+            assert_eq!(blobs, [Blob::stored(hash)]);
+        }
+        // As it was written before its lengths were.
+        let older = expected.replace(&format!(r#","len":{len}"#), "");
+        let bytes = || Bytes::from("\n".repeat(INLINE + 1));
+        let older = read(&older, &|_| Ok(Some(bytes())));
+        let text = serde_json::to_string(&WirePayload::of(&older, &mut blobs)).expect("JSON");
+        assert_eq!(text, expected);
+    }
+
     #[test]
     fn a_payload_that_is_gone_is_an_error() {
         let hash = Blob::new(Bytes::new()).hash();

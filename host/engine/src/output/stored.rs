@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use consort_plugin_host::Payload;
 use consort_store::{Hash, MAX_BLOB, StoreError};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::archive::{Archive, apart};
 use super::{Form, OutputError, embed, kept, recent};
+use crate::report::JsonPayload;
 
 /// A payload in the store.
 pub(crate) struct Stored {
@@ -138,19 +141,24 @@ impl Stored {
     }
 
     fn read(&self) -> Result<Payload, OutputError> {
-        let mut bytes = Vec::with_capacity(self.len.min(MAX_BLOB) as usize);
-        self.archive.write(self.hash, &mut bytes).map_err(|reason| self.failed(None, reason))?;
-        let text = |bytes| {
-            let text = String::from_utf8(bytes);
-            text.map_err(|_| OutputError::NotText { hash: self.hash, len: self.len })
-        };
         Ok(match &self.form {
-            Form::Json => Payload::Json(text(bytes)?.into()),
-            Form::Text => Payload::Text(text(bytes)?.into()),
+            Form::Json => Payload::Json(self.read_text()?.into()),
+            Form::Text => Payload::Text(self.read_text()?.into()),
             Form::Blob { media_type } => {
-                Payload::Blob { media_type: media_type.clone(), data: bytes.into() }
+                Payload::Blob { media_type: media_type.clone(), data: self.read_bytes()?.into() }
             }
         })
+    }
+
+    fn read_text(&self) -> Result<String, OutputError> {
+        let text = String::from_utf8(self.read_bytes()?);
+        text.map_err(|_| OutputError::NotText { hash: self.hash, len: self.len })
+    }
+
+    fn read_bytes(&self) -> Result<Vec<u8>, OutputError> {
+        let mut bytes = Vec::with_capacity(self.len.min(MAX_BLOB) as usize);
+        let read = self.archive.write(self.hash, &mut bytes);
+        read.map_err(|reason| self.failed(None, reason)).map(|_| bytes)
     }
 
     /// What reading came to, if whoever it was passed on to is not to blame.
@@ -158,6 +166,24 @@ impl Stored {
         match writing {
             Some(error) => OutputError::Write(error),
             None => OutputError::Unreadable { hash: self.hash, len: self.len, reason },
+        }
+    }
+}
+
+/// As JSON, read for that alone, and text not even copied.
+impl Serialize for Stored {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if let Some(payload) = self.at_hand() {
+            return JsonPayload(&payload).serialize(to);
+        }
+        match &self.form {
+            Form::Json => {
+                let text = self.read_text().map_err(S::Error::custom)?;
+                let raw: &RawValue = serde_json::from_str(&text).map_err(S::Error::custom)?;
+                raw.serialize(to)
+            }
+            Form::Text => to.serialize_str(&self.read_text().map_err(S::Error::custom)?),
+            Form::Blob { .. } => JsonPayload(&self.read().map_err(S::Error::custom)?).serialize(to),
         }
     }
 }
