@@ -88,6 +88,16 @@ pub enum OutputError {
         /// How many bytes it has.
         len: u64,
     },
+    /// It is put together of the results of others, and they are too much for that.
+    /// It can be written all the same.
+    #[error(
+        "it has {len} bytes, and at most {} are put together; let transformers make smaller what it consists of",
+        gathered::MAX_BYTES
+    )]
+    TooLarge {
+        /// How many bytes it has.
+        len: u64,
+    },
     /// Whoever it was written to does not take it.
     #[error("a result could not be passed on: {0}")]
     Write(io::Error),
@@ -104,7 +114,7 @@ impl OutputError {
                     | StoreError::NotFound { .. }
                     | StoreError::NotAStore { .. }
             ),
-            Self::NotText { .. } => true,
+            Self::NotText { .. } | Self::TooLarge { .. } => true,
             Self::Write(_) => false,
         }
     }
@@ -159,7 +169,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// It cannot be read from the store.
+    /// It cannot be read from the store, or is too large to be put together.
     pub async fn load(&self) -> Result<Payload, OutputError> {
         self.lease().await.map(|(payload, _)| payload)
     }
@@ -180,7 +190,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// It cannot be read from the store.
+    /// As [`load`](Self::load).
     pub fn to_payload(&self) -> Result<Payload, OutputError> {
         match &self.0 {
             Kind::Kept(kept) => kept.to_payload(),

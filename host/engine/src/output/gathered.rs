@@ -14,6 +14,10 @@ use super::archive::apart;
 use super::stored::Hold;
 use super::{Output, OutputError, embed};
 
+/// Bytes that are put together in memory. Hardly any plugin has the memory for
+/// more, and they must not take the process down.
+pub(super) const MAX_BYTES: u64 = 2 << 30;
+
 /// Outputs that are one.
 pub(super) struct Gathered {
     parts: Parts,
@@ -107,7 +111,10 @@ impl Gathered {
         if let Some(payload) = self.hold.get() {
             return Ok(Payload::clone(&payload));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or_default());
+        if self.len > MAX_BYTES {
+            return Err(OutputError::TooLarge { len: self.len });
+        }
+        let mut bytes = Vec::with_capacity(self.len as usize);
         self.write_to(&mut bytes)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             OutputError::Write(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))

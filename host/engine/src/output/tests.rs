@@ -219,6 +219,23 @@ async fn what_cannot_be_read_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn what_would_take_all_memory_is_not_put_together() {
+    let archive = Archive::at("nowhere.db".as_ref());
+    let stored = |n: u64| {
+        let hash = Hash::of(&n.to_le_bytes());
+        let stored = Stored::new(Form::Json, hash, (100 << 20, 100 << 20), archive.clone());
+        Output::from(Kept::Stored(Arc::new(stored)))
+    };
+    let parts: Vec<Output> = (0..200).map(stored).collect();
+    let gathered = Output::list(|| parts.iter().map(Some));
+    assert_eq!(gathered.len(), (200 * (100 << 20)) + 201);
+    for error in [gathered.load().await.unwrap_err(), gathered.to_payload().unwrap_err()] {
+        let said = error.to_string();
+        assert!(said.starts_with("it has 20971520201 bytes") && error.is_final(), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn that_nobody_takes_it_is_another_error() {
     struct Full;
     impl Write for Full {
