@@ -21,7 +21,7 @@ use consort_engine::{
 };
 use consort_plugin_host::EmbeddedPlugin;
 use consort_store::power::{self, Disk};
-use consort_store::{Options, Reader, RunFilter, RunRow, Store, StoreError};
+use consort_store::{Options, Reader, RunFilter, RunRow, RunStatus, Store, StoreError};
 use consort_tests::command::target_dir;
 use serde_json::{Map, Value, json};
 
@@ -112,8 +112,13 @@ fn only_run(reader: &Reader) -> Option<RunRow> {
 async fn process(file: &Path, ear: &Arc<Ear>) -> Result<Report, String> {
     let in_words = |error: &dyn std::error::Error| error.to_string();
     let store = Store::open(file, Options::default()).map_err(|error| in_words(&error))?;
-    let row = only_run(&store.reader().map_err(|error: StoreError| in_words(&error))?);
-    let run = match row {
+    let reader = store.reader().map_err(|error: StoreError| in_words(&error))?;
+    let run = match only_run(&reader) {
+        // It failed when the end had been written down and nobody had been told.
+        Some(row) if row.status != RunStatus::Running => {
+            let past = PastRun::read(&reader, &row.id).map_err(|error| in_words(&error))?;
+            return Ok(past.into_report().unwrap());
+        }
         Some(row) => ENGINE.resume(&store, &row.id).await.map_err(|error| in_words(&error))?,
         None => {
             let plan = parse(WORKFLOW, Format::Yaml)

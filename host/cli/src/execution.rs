@@ -15,10 +15,11 @@ use crate::approvals::Asker;
 use crate::document::Document;
 use crate::error::{CommandError, Exit};
 use crate::host::{HostArgs, PolicyArgs, engine};
+use crate::outcome::{self, Style};
+use crate::process;
 use crate::secrets::SecretArg;
-use crate::terminal::{harmless, print, print_json, tell};
+use crate::terminal::{harmless, print, print_by, print_json, tell};
 use crate::watch::{Screen, Show};
-use crate::{outcome, process};
 
 /// The host, and what this run may use besides.
 #[derive(Debug, Args)]
@@ -138,13 +139,14 @@ fn show(args: &ShowArgs, report: &Report, last: &HashSet<Arc<str>>) -> Result<()
     if args.json {
         return print_json(report);
     }
-    let mut text = String::new();
-    if !args.quiet {
-        text.push_str(&outcome::table(report));
-    }
-    text.push_str(&outcome::outputs(report, last, !args.quiet));
     // A file gets what an agent said as it is; a terminal must not obey it.
-    print(&if std::io::stdout().is_terminal() { harmless(&text) } else { text })?;
+    let terminal = std::io::stdout().is_terminal();
+    if !args.quiet {
+        let table = outcome::table(report);
+        print(&if terminal { harmless(&table) } else { table })?;
+    }
+    let style = Style { titled: !args.quiet, terminal };
+    print_by(|out| outcome::outputs(report, last, style, out))?;
     let errors = outcome::errors(report);
     if !errors.is_empty() {
         tell(harmless(&errors).trim_end());

@@ -3,16 +3,19 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use consort_core::plan::Plan;
 use consort_core::scheduler::Status;
+use consort_engine::output::{Form, OutputError};
 use consort_engine::report::{CriticalPath, PathStep, TaskReport};
-use consort_engine::{Cause, Report};
+use consort_engine::{Cause, Output, Report};
 use consort_plugin_host::Payload;
 
 use crate::table::Table;
+use crate::terminal::harmless;
 use crate::watch::seconds;
 
 /// Tasks in the table; of larger runs those that did not succeed come first.
@@ -132,34 +135,83 @@ fn critical_path(path: &CriticalPath) -> String {
     steps.join(" → ")
 }
 
-/// The results of the last tasks: alone as it is, several under their names.
-pub(crate) fn outputs(report: &Report, last: &HashSet<Arc<str>>, titled: bool) -> String {
-    let mut out = String::new();
-    for task in report.tasks.iter().filter(|task| last.contains(&task.id)) {
-        let Some(output) = &task.output else { continue };
-        if titled || last.len() > 1 {
-            let _ = writeln!(out, "\n── {} ──", task.id);
-        }
-        out.push_str(&readable(output));
-        if !out.ends_with('\n') {
-            out.push('\n');
-        }
-    }
-    out
+/// How results are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Style {
+    /// Under the names of their tasks, also if there is only one.
+    pub(crate) titled: bool,
+    /// To a terminal, which must not obey what an agent said.
+    pub(crate) terminal: bool,
 }
 
-fn readable(payload: &Payload) -> String {
-    match payload {
-        Payload::Text(text) => text.to_string(),
-        Payload::Json(text) => match serde_json::from_str::<serde_json::Value>(text) {
+/// Writes the results of the last tasks: alone as it is, several under their
+/// names. One of them is in memory at a time, and none that is large and text.
+pub(crate) fn outputs(
+    report: &Report,
+    last: &HashSet<Arc<str>>,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    let mut out = Lines { to: out, ended: false };
+    for task in report.tasks.iter().filter(|task| last.contains(&task.id)) {
+        let Some(output) = &task.output else { continue };
+        if style.titled || last.len() > 1 {
+            out.put(&format!("\n── {} ──\n", task.id), style)?;
+        }
+        match output.form() {
+            Form::Text if !style.terminal => drop(output.write_to(&mut out)?),
+            _ => out.put(&readable(output)?, style)?,
+        }
+        if !out.ended {
+            out.put("\n", style)?;
+        }
+    }
+    Ok(())
+}
+
+/// Knows whether a line has ended.
+struct Lines<'a> {
+    to: &'a mut dyn Write,
+    ended: bool,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, text: &str, style: Style) -> Result<(), OutputError> {
+        let done = match style.terminal {
+            true => self.write_all(harmless(text).as_bytes()),
+            false => self.write_all(text.as_bytes()),
+        };
+        done.map_err(OutputError::Write)
+    }
+}
+
+impl Write for Lines<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.ended = *last == b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn readable(output: &Output) -> Result<String, OutputError> {
+    if let Form::Blob { media_type } = output.form() {
+        return Ok(format!("({} bytes of {media_type}; '--json' has them)", output.len()));
+    }
+    Ok(match output.to_payload()? {
+        Payload::Json(text) => match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(serde_json::Value::String(text)) => text,
             Ok(value) => format!("{value:#}"),
             Err(_) => text.to_string(),
         },
-        Payload::Blob { media_type, data } => {
-            format!("({} bytes of {media_type}; '--json' has them)", data.len())
-        }
-    }
+        Payload::Text(text) => text.to_string(),
+        Payload::Blob { .. } => String::new(),
+    })
 }
 
 /// Why tasks failed, and what to do about it where that is known. What did not

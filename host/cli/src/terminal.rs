@@ -1,8 +1,9 @@
 //! What is printed, and where: results on standard output, everything else on
 //! standard error. Nobody reading any more is no error.
 
-use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
+use consort_engine::output::OutputError;
 use serde::Serialize;
 
 use crate::error::CommandError;
@@ -21,11 +22,32 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 ///
 /// # Errors
 ///
-/// As [`print()`].
+/// As [`print()`], or a part of it is not to be had.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
-    printed(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+    match serde_json::to_writer_pretty(&mut out, value) {
+        Err(error) if !error.is_io() => Err(CommandError::failed(error.to_string())),
+        written => {
+            let written = written.map_err(io::Error::from);
+            printed(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+        }
+    }
+}
+
+/// Prints what `write` writes, piece by piece.
+///
+/// # Errors
+///
+/// As [`print()`], or a result is not to be had.
+pub(crate) fn print_by(
+    write: impl FnOnce(&mut dyn Write) -> Result<(), OutputError>,
+) -> Result<(), CommandError> {
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    match write(&mut out) {
+        Ok(()) => printed(out.flush()),
+        Err(OutputError::Write(error)) => printed(Err(error)),
+        Err(error) => Err(CommandError::failed(error.to_string())),
+    }
 }
 
 fn printed(done: io::Result<()>) -> Result<(), CommandError> {

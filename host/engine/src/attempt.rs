@@ -16,6 +16,7 @@ use crate::draft::Proposal;
 use crate::error::{Failed, TaskError, never};
 use crate::job::{Given, Job, WorksOn, json};
 use crate::message::{Mail, Message, lost};
+use crate::output::Kept;
 use crate::question::Question;
 use crate::report::UsageReport;
 use crate::watch::RunEvent;
@@ -61,7 +62,7 @@ pub(crate) struct Left {
 /// How an attempt ended, when it was not stopped.
 pub(crate) enum AttemptEnd {
     Done {
-        output: Payload,
+        output: Kept,
         /// It is that of an equal task.
         cached: bool,
         /// Tasks the agent wants added to the run.
@@ -220,6 +221,7 @@ impl Attempt {
         proposals: Vec<Proposal>,
     ) -> Result<AttemptEnd, Failed> {
         let output = self.job.transform_result(output).await?;
+        let output = self.job.stage.keep(output).await;
         Ok(AttemptEnd::Done { output, cached, proposals })
     }
 

@@ -40,7 +40,9 @@ pub struct HostConfig {
     pub webhooks: Vec<WebhookConfig>,
     /// Attempts that may run at once; 1,024 unless given.
     pub concurrency: Option<u32>,
-    /// Bytes of results that a run may have; 2 GiB unless given.
+    /// Bytes of results that a run may have in memory; 2 GiB unless given. One
+    /// that would be more is a failure of its task. In a run that is recorded,
+    /// results above 64 KiB are in the store and do not count.
     pub results: Option<u64>,
     /// The state of a run that is recorded is saved whenever so much has happened
     /// to it, and at least as much as it has tasks: results, polls, answers, scores.
@@ -135,7 +137,7 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// What happens to a run before its state is saved, unless configured: less than
 /// a tenth of a second of going through it again.
 const DEFAULT_SNAPSHOT_EVERY: u64 = 65_536;
-/// Bytes of results that a run may have, unless configured.
+/// Bytes of results that a run may have in memory, unless configured.
 const DEFAULT_RESULTS: u64 = 2 << 30;
 
 impl HostConfig {
@@ -189,7 +191,7 @@ impl HostConfig {
         self.concurrency.unwrap_or(DEFAULT_CONCURRENCY)
     }
 
-    /// Bytes of results that a run may have.
+    /// Bytes of results that a run may have in memory.
     pub fn results(&self) -> u64 {
         self.results.unwrap_or(DEFAULT_RESULTS)
     }

@@ -14,6 +14,7 @@ pub use crate::delivery::Consequence;
 use crate::delivery::{Delivering, Outcome};
 use crate::draft::{Draft, Drafting};
 use crate::error::TaskError;
+use crate::output::Kept;
 use crate::question::Question;
 use crate::run::{Ending, RunProgress};
 
@@ -344,7 +345,7 @@ impl RunControl {
             let reasons = vec![format!("it is not JSON: {error}")];
             return Err(ControlError::Misfit { task: task.to_owned(), reasons });
         }
-        self.deliver(task, Outcome::Result(result)).await
+        self.deliver(task, Outcome::Result(Kept::Here(result))).await
     }
 
     /// Fails the attempt at a task for a reason that was found elsewhere. From

@@ -5,16 +5,16 @@
 use std::sync::Arc;
 
 use consort_core::scheduler::Delivery;
-use consort_plugin_host::Payload;
 use serde::Serialize;
 
 use crate::control::Reply;
 use crate::error::TaskError;
+use crate::output::Kept;
 
 /// What came of a task outside of the run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
-    Result(Payload),
+    Result(Kept),
     Failure { error: Box<TaskError>, retryable: bool },
 }
 

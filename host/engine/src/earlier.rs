@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use consort_core::plan::Task;
 use consort_core::scheduler::TaskRules;
-use consort_plugin_host::Payload;
 use serde_json::Value;
+
+use crate::output::Kept;
 
 /// What an earlier run leaves.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ pub(crate) struct Earlier {
 /// What a task of the earlier run came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Leftover {
-    pub(crate) output: Payload,
+    pub(crate) output: Kept,
     /// Tasks that its agent wanted added.
     pub(crate) spawn: Vec<Spawned>,
 }

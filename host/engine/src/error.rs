@@ -8,6 +8,8 @@ use consort_plugin_host::{CallError, Failure, Fault, FaultKind, LimitKind, Probl
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::output::OutputError;
+
 /// Why an attempt or a task has no result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskError {
@@ -18,7 +20,8 @@ pub struct TaskError {
     /// could not be worked out (`template`, `expression`, `too-many`), time that
     /// is over (`timeout`, `idle-timeout`, `queue-timeout`, `total-timeout`,
     /// `deadline`), a person's no (`refused`), a question that nobody answers
-    /// (`needs-input`), results that are too large together (`results`), items
+    /// (`needs-input`), results that are too large together (`results`), the result of a
+    /// dependency that is not in the store any more as it was (`payload`), items
     /// without result (`items`), or why it never ran to
     /// its end (`condition`, `skipped`, `cancelled`, `run-deadline`, `budget`,
     /// `not-added`, `interrupted`). What is delivered from outside is of the kind
@@ -131,6 +134,13 @@ impl TaskError {
             limit: None,
             backtrace: String::new(),
         }
+    }
+
+    /// The result of that task is needed, and cannot be read.
+    pub(crate) fn unreadable(task: &str, error: &OutputError) -> Failed {
+        let message = format!("the result of '{task}' is not to be had: {error}");
+        let retry = if error.is_final() { Retry::Never } else { Retry::Yes };
+        (Box::new(Self::new("payload", message)), retry)
     }
 
     /// The same, because of that task.

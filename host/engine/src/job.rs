@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::draft::Draft;
 use crate::error::{Failed, TaskError, never};
+use crate::output::Output;
 use crate::report::JsonPayload;
 use crate::stage::{Ear, Pulse, Stage};
 use crate::tally::Tally;
@@ -59,7 +60,7 @@ pub(crate) enum WorksOn {
 /// The result of a task.
 pub(crate) struct TaskResult {
     pub(crate) task: TaskRef,
-    pub(crate) value: Payload,
+    pub(crate) value: Output,
 }
 
 /// What the items of a fan-out share.
@@ -78,11 +79,13 @@ pub(crate) struct Given {
     pub(crate) dependencies: Vec<Dependency>,
     /// The same for templates; made when first needed.
     results: OnceLock<Shared>,
+    /// Those that were loaded: others who need them now get the same.
+    lent: Vec<Arc<Payload>>,
 }
 
 impl Given {
     pub(crate) fn new(dependencies: Vec<Dependency>) -> Self {
-        Self { dependencies, results: OnceLock::new() }
+        Self { dependencies, ..Self::default() }
     }
 
     fn results(&self) -> &Shared {
@@ -132,18 +135,27 @@ impl Job {
             WorksOn::Item { fan, .. } => return Ok(fan.given.clone()),
             WorksOn::Results(results) => results,
         };
-        let mut dependencies = Vec::new();
+        let mut given = Given::default();
         for (edge, result) in self.task().dependencies.iter().zip(results) {
             if let Some(result) = result {
-                dependencies.push(self.dependency(edge, result).await?);
+                let dependency = self.dependency(edge, result, &mut given.lent).await?;
+                given.dependencies.push(dependency);
             }
         }
-        Ok(Arc::new(Given::new(dependencies)))
+        Ok(Arc::new(given))
     }
 
-    async fn dependency(&self, edge: &Edge, result: &TaskResult) -> Result<Dependency, Failed> {
+    async fn dependency(
+        &self,
+        edge: &Edge,
+        result: &TaskResult,
+        lent: &mut Vec<Arc<Payload>>,
+    ) -> Result<Dependency, Failed> {
         let from = result.task.of(&self.stage.plan);
-        let value = result.value.clone();
+        let leased = result.value.lease().await;
+        let (value, lease) = leased.map_err(|error| TaskError::unreadable(&from.id, &error))?;
+        // A transformer's answer stands for it from there on.
+        lent.extend(lease.filter(|_| edge.transform.is_empty()));
         let value = self.transform(value, &edge.transform, (from, &from.id), true).await?;
         Ok(Dependency { name: edge.name.clone(), task: from.id.clone(), value })
     }

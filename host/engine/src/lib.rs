@@ -15,6 +15,7 @@
 //! * `policy`: the run's prioritizer, and when it is asked.
 //! * `stage` and `job`: what a whole run shares, and what one task works on;
 //!   `tally`: what that uses.
+//! * [`output`]: what a task came to: here, or in the store.
 //! * `decide`: whether a task is done, and for which items.
 //! * `attempt`: one attempt at one task, from its dependencies' results to its
 //!   own.
@@ -49,6 +50,7 @@ mod message;
 mod nodes;
 mod notice;
 mod notices;
+pub mod output;
 pub mod past;
 mod plugin_config;
 mod policy;
@@ -75,6 +77,7 @@ pub use coordinator::{Coordinator, TaskHandle};
 pub use error::{Cause, TaskError};
 pub use journal::{JournalError, Request};
 pub use notice::Topic;
+pub use output::Output;
 pub use past::PastRun;
 pub use question::Question;
 pub use report::Report;

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use consort_core::plan::Plan;
 use consort_core::template::Shared;
-use consort_plugin_host::Payload;
 use consort_store::{Reader, RunRow};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use crate::control::{ControlError, TaskStatus};
 use crate::draft::Drafting;
 use crate::message::Mail;
 use crate::notices::Notices;
+use crate::output::{Archive, Output};
 use crate::report::{NotificationMetrics, PluginMetric, PolicyMetrics, Report};
 use crate::run::Conductor;
 pub use crate::run::RunProgress;
@@ -87,7 +87,7 @@ impl PastRun {
             Err(why) => return Ok(Some(format!("its snapshot is of no use: {why}"))),
         };
         short.conductor.go_on(reader, &short.row, next..end, &mut |_| {})?;
-        let same = short.conductor.state().written() == whole.conductor.state().written();
+        let same = short.conductor.state() == whole.conductor.state();
         let wrong = "its snapshot leads to another state than its entries";
         Ok((!same).then(|| wrong.to_owned()))
     }
@@ -136,6 +136,7 @@ impl PastRun {
             cast: Arc::default(),
             inputs: Shared::new(submitted.inputs),
             cache: Cache::default(),
+            archive: Some(Archive::at(reader.path())),
             drafting: Arc::new(drafting),
             watcher,
             quiet: AtomicBool::new(quiet),
@@ -169,12 +170,12 @@ impl PastRun {
         Ok(self.conductor.status(task))
     }
 
-    /// A task's result, if it has one.
+    /// A task's result, if it has one. What is large is still in the store.
     ///
     /// # Errors
     ///
     /// No such task.
-    pub fn result(&mut self, id: &str) -> Result<Option<Payload>, ControlError> {
+    pub fn result(&mut self, id: &str) -> Result<Option<Output>, ControlError> {
         let task = self.conductor.find(id)?;
         Ok(self.conductor.record(task).result.clone())
     }

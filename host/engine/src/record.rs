@@ -5,12 +5,13 @@ use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use consort_core::scheduler::{Status, Stop};
-use consort_plugin_host::{Consumed, Payload};
+use consort_plugin_host::Consumed;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::attempt::Left;
 use crate::error::{Cause, TaskError};
+use crate::output::{Kept, Output};
 use crate::question::Question;
 use crate::report::UsageReport;
 use crate::tally;
@@ -18,7 +19,7 @@ use crate::tally;
 /// What the engine keeps of a task.
 #[derive(Default)]
 pub(crate) struct Record {
-    pub(crate) result: Option<Payload>,
+    pub(crate) result: Option<Output>,
     pub(crate) error: Option<Box<TaskError>>,
     /// Of all attempts.
     pub(crate) usage: Option<Box<UsageReport>>,
@@ -66,7 +67,7 @@ pub(crate) struct Live {
     /// What a person has been asked.
     pub(crate) question: Option<Arc<Question>>,
     /// What came of it outside of the run: it counts, and no attempt's end does.
-    pub(crate) delivered: Option<Result<Payload, Box<TaskError>>>,
+    pub(crate) delivered: Option<Result<Kept, Box<TaskError>>>,
 }
 
 impl Record {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, ser};
 use serde_json::value::RawValue;
 
 use crate::error::TaskError;
+use crate::output::Output;
 
 /// A finished run.
 #[derive(Debug, Clone, Serialize)]
@@ -73,9 +74,9 @@ pub struct TaskReport {
     /// Who did it last; none for a task that stands for its steps or its items,
     /// and for a person.
     pub agent: Option<Arc<str>>,
-    /// Its result.
-    #[serde(serialize_with = "output")]
-    pub output: Option<Payload>,
+    /// Its result. A large one may be in the store; it is read when the report is
+    /// serialised, which fails if that does.
+    pub output: Option<Output>,
     /// Why it has none.
     pub error: Option<TaskError>,
     /// When the first attempt began.
@@ -339,13 +340,6 @@ fn tasks_by_id<S: Serializer>(tasks: &[TaskReport], to: S) -> Result<S::Ok, S::E
         map.serialize_entry(&*task.id, task)?;
     }
     map.end()
-}
-
-fn output<S: Serializer>(payload: &Option<Payload>, to: S) -> Result<S::Ok, S::Error> {
-    match payload {
-        Some(payload) => JsonPayload(payload).serialize(to),
-        None => to.serialize_none(),
-    }
 }
 
 /// A payload as JSON: documents as they are, text as a string, bytes as

@@ -21,6 +21,7 @@ use crate::draft::Proposal;
 use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::journal::{Input, JournalError, Reading, Submitted};
 use crate::message::Message;
+use crate::output::{Archive, Output};
 use crate::past::PastRun;
 use crate::run::durable::{self, ResumeError};
 use crate::run::{Conductor, Run};
@@ -154,7 +155,8 @@ impl Retry {
             // A fan-out is taken over item by item, a collaborative task step by
             // step.
             let whole = conductor.items(task).is_none() && conductor.task(task).work != Work::Join;
-            if let (false, true, Some(output)) = (again, whole, &record.result) {
+            let output = record.result.as_ref().and_then(Output::kept);
+            if let (false, true, Some(output)) = (again, whole, output) {
                 let spawn = additions.spawned.get(&task).cloned().unwrap_or_default();
                 let leftover = Leftover { output: output.clone(), spawn };
                 earlier.results.insert(task_id.clone(), leftover);
@@ -230,7 +232,8 @@ impl Additions {
         }
         let row = past.row().clone();
         let drafting = past.conductor.drafting();
-        let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
+        let archive = &Archive::at(reader.path());
+        let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash), archive };
         let mut failed = None;
         let mut wanted: BTreeMap<TaskIx, Vec<Arc<str>>> = BTreeMap::new();
         for (id, leftover) in before.iter().flat_map(|before| &before.results) {

@@ -71,6 +71,7 @@ use crate::message::{Mail, Message};
 use crate::nodes::Nodes;
 use crate::notice::Topic;
 use crate::notices::{Notices, Subscription};
+use crate::output::Archive;
 use crate::policy::{Names, Policy};
 use crate::record::Record;
 use crate::report::{Report, UsageTotals};
@@ -205,6 +206,7 @@ impl Run {
                 self.engine.cache().on(durable.store().clone(), self.engine.namespace())
             }
         };
+        let archive = durable.as_ref().map(|durable| Archive::at(durable.store().path()));
         let leave = self.leave.clone();
         let task = async move {
             let beginning = match durable {
@@ -215,6 +217,7 @@ impl Run {
             let stage = Arc::new(Stage {
                 run_id: self.id,
                 cache,
+                archive,
                 plan: self.plan,
                 cast: self.cast,
                 inputs: Shared::new(all_inputs),

@@ -9,12 +9,13 @@ use std::time::Instant;
 use consort_core::graph::TaskIx;
 use consort_core::plan::Plan;
 use consort_core::template::Shared;
-use consort_plugin_host::{Consumed, Level, Metric, MetricValue, Observer, Progress};
+use consort_plugin_host::{Consumed, Level, Metric, MetricValue, Observer, Payload, Progress};
 
 use crate::cache::Cache;
 use crate::cast::Cast;
 use crate::draft::Drafting;
 use crate::message::{LogLine, Mail, Message};
+use crate::output::{Archive, Kept};
 use crate::report::PluginMetric;
 use crate::tally::Tally;
 use crate::watch::{RunEvent, Watcher};
@@ -30,6 +31,8 @@ pub(crate) struct Stage {
     pub(crate) cast: Arc<Cast>,
     pub(crate) inputs: Shared,
     pub(crate) cache: Cache,
+    /// Where large results are; none if the run is in memory.
+    pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) drafting: Arc<Drafting>,
     pub(crate) watcher: Arc<dyn Watcher>,
     /// What happens has happened before, and nobody is told.
@@ -40,6 +43,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Makes a result ready to be recorded, if the run is.
+    pub(crate) async fn keep(&self, payload: Payload) -> Kept {
+        match &self.archive {
+            Some(archive) => archive.keep(payload).await,
+            None => Kept::Here(payload),
+        }
+    }
+
     /// Tells whoever watches.
     pub(crate) fn tell(&self, event: &RunEvent) {
         if !self.quiet.load(Ordering::Relaxed) {

@@ -17,7 +17,7 @@ use crate::journal::{Claim, Claims};
 use crate::lookup;
 use crate::run::{NewRun, RunEnd, RunStatus};
 use crate::tables::cached::NewCached;
-use crate::tables::{RunKey, cached, entries, inbox, runs, snapshots};
+use crate::tables::{RunKey, blobs, cached, entries, inbox, runs, snapshots};
 
 /// Where the answer goes. Dropping it unsent means that the writer failed, and
 /// the queue knows why.
@@ -177,6 +177,11 @@ fn create(
 ) -> Result<std::result::Result<Opened, StoreError>> {
     if runs::find(connection, &new.id)?.is_some() {
         return Ok(Err(StoreError::DuplicateRun { id: new.id.to_string() }));
+    }
+    for blob in first.blobs.iter().filter(|blob| blob.bytes().is_none()) {
+        if blobs::find(connection, blob.hash())?.is_none() {
+            return Ok(Err(StoreError::UnknownBlob { hash: blob.hash() }));
+        }
     }
     let run = runs::insert(connection, new)?;
     entries::append(connection, run, 0, first)?;

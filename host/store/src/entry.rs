@@ -50,10 +50,10 @@ pub(crate) fn check_sizes(body: &[u8], blobs: &[Blob], caps: &Options) -> Result
         _ => Ok(()),
     };
     within("entry", body.len(), caps.max_body())?;
-    blobs.iter().try_for_each(|blob| within("payload", blob.bytes().len(), caps.max_blob()))
+    blobs.iter().try_for_each(|blob| within("payload", blob.len(), caps.max_blob()))
 }
 
 /// How much memory it holds on to while it is queued, in bytes.
 pub(crate) fn weight(body: &[u8], blobs: &[Blob]) -> usize {
-    body.len() + blobs.iter().map(|blob| blob.bytes().len()).sum::<usize>()
+    body.len() + blobs.iter().map(Blob::len).sum::<usize>()
 }

@@ -126,7 +126,7 @@ impl Reader {
     pub fn blob(&self, hash: Hash) -> Result<Option<Bytes>, StoreError> {
         self.read(|connection| {
             let Some(stored) = blobs::find(connection, hash)? else { return Ok(None) };
-            blobs::read(connection, stored).map(|blob| Some(blob.into_bytes()))
+            blobs::read(connection, stored).map(Some)
         })
     }
 

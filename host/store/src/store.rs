@@ -85,8 +85,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::DuplicateRun`] and [`StoreError::TooLarge`], with nothing
-    /// written; anything else means that the writer has stopped.
+    /// [`StoreError::DuplicateRun`], [`StoreError::TooLarge`] and
+    /// [`StoreError::UnknownBlob`], with nothing written; anything else means that the writer has stopped.
     pub async fn create_run(&self, new: NewRun, first: Entry) -> Result<RunJournal, StoreError> {
         check_sizes(&first.body, &first.blobs, &self.shared.options)?;
         let id = Arc::clone(&new.id);

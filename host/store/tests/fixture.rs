@@ -92,7 +92,7 @@ fn read(reader: &Reader, open: &str) {
     };
     reader.entries("open", 0, &mut each).unwrap();
     assert_eq!(texts.join(" "), open);
-    assert_eq!(reader.blob(payload().hash()).unwrap().as_ref(), Some(payload().bytes()));
+    assert_eq!(reader.blob(payload().hash()).unwrap().as_ref(), payload().bytes());
     let snapshot = reader.snapshot("open").unwrap().unwrap();
     assert_eq!((snapshot.upto, snapshot.version, snapshot.body), (1, 4, b"state".to_vec()));
     let over = reader.run("over").unwrap();

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use consort_engine::{PastRun, RunEvent, Watcher};
-use consort_plugin_host::Payload;
+use consort_engine::{Output, PastRun, RunEvent, Watcher};
 use consort_store::Reader;
 use consort_tests::server::Server;
 use serde_json::Value;
@@ -112,13 +111,9 @@ fn attempts(task: &str) -> (usize, usize) {
     }
 }
 
-/// A payload as JSON.
-fn value(payload: &Payload) -> Value {
-    match payload {
-        Payload::Text(text) => Value::from(&**text),
-        Payload::Json(text) => serde_json::from_str(text).unwrap(),
-        Payload::Blob { media_type, .. } => panic!("nobody answers with {media_type}"),
-    }
+/// A result as JSON.
+fn value(output: &Output) -> Value {
+    serde_json::to_value(output).unwrap()
 }
 
 /// What a journal tells, task by task.

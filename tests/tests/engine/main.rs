@@ -9,6 +9,7 @@ mod checks;
 mod control;
 mod coordinator;
 mod fan_out;
+mod large;
 mod limits;
 mod metrics;
 mod notify;

@@ -4,6 +4,7 @@
 //! * `place`: where the command is run.
 //! * `in_use`: while another process writes.
 //! * `disk`: when the disk does not do its part.
+//! * `large`: results that are in the file and not in memory.
 //! * `notify`: what webhooks have not been told when a process dies.
 //! * `runs`: which run is meant, and what becomes of it.
 //! * `open`: runs that a program keeps open.
@@ -15,6 +16,7 @@
 mod disk;
 mod fixture;
 mod in_use;
+mod large;
 mod notify;
 mod open;
 mod place;

@@ -1,6 +1,7 @@
 //! A *place* is a folder with workflows and a store, where the real command is
 //! run.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -121,6 +122,16 @@ impl Place {
         parked.run = self.runs().swap_remove(0);
         self.wait_until(&parked.run, "review", "asking");
         parked
+    }
+
+    /// Goes on with a run by these words and waits until it asks again, which is
+    /// when a process has told so.
+    pub(crate) fn park_again(&self, words: &str, run: String) -> Parked {
+        let mut child = self.command(words).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let asks = said.map_while(Result::ok).any(|line| line.contains("review asks"));
+        assert!(asks, "it does not ask");
+        Parked { child, run }
     }
 
     /// Leaves a run behind that asks, and whose process was killed.

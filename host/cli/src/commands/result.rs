@@ -1,16 +1,14 @@
 //! `consort result`: what came of a recorded run, or of one of its tasks.
 
-use std::io::Write as _;
-
 use clap::Args;
 use consort_engine::PastRun;
-use consort_plugin_host::Payload;
+use consort_engine::output::{Form, OutputError};
 use consort_store::RunStatus;
 
 use crate::error::{CommandError, Exit};
-use crate::outcome;
+use crate::outcome::{self, Style};
 use crate::store::StoreArgs;
-use crate::terminal::{print, print_json};
+use crate::terminal::{print_by, print_json};
 
 /// Print the results of a recorded run
 #[derive(Debug, Args)]
@@ -52,26 +50,24 @@ pub(crate) fn result(args: &ResultArgs) -> Result<Exit, CommandError> {
     if args.json {
         print_json(&report)?;
     } else {
-        print(&outcome::outputs(&report, &last, false))?;
+        print_by(|out| outcome::outputs(&report, &last, Style::default(), out))?;
     }
     Ok(Exit::Success)
 }
 
 fn of_task(run: &mut PastRun, task: &str) -> Result<Exit, CommandError> {
-    let payload = run.result(task).map_err(|error| CommandError::invalid(error.to_string()))?;
-    let Some(payload) = payload else {
+    let output = run.result(task).map_err(|error| CommandError::invalid(error.to_string()))?;
+    let Some(output) = output else {
         let id = run.row().id.clone();
         return Err(CommandError::failed(format!("task '{task}' has no result"))
             .hint(format!("'consort status {id} {task}' says why")));
     };
-    match payload {
-        Payload::Text(text) | Payload::Json(text) => print(&format!("{text}\n"))?,
-        Payload::Blob { data, .. } => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(&data).and_then(|()| out.flush()).map_err(|error| {
-                CommandError::failed(format!("could not write to standard output: {error}"))
-            })?;
+    print_by(|out| {
+        output.write_to(out)?;
+        match output.form() {
+            Form::Json | Form::Text => out.write_all(b"\n").map_err(OutputError::Write),
+            Form::Blob { .. } => Ok(()),
         }
-    }
+    })?;
     Ok(Exit::Success)
 }

@@ -8,6 +8,7 @@ use consort_plugin_host::Payload;
 use super::{DependencyConflict, Live};
 use crate::control::{AddOutcome, ControlError, TaskStatus};
 use crate::error::TaskError;
+use crate::output::Output;
 use crate::report::TaskReport;
 
 /// A handle on a task of a run, which answers during the run and after it. Cheap
@@ -89,10 +90,16 @@ impl TaskHandle {
     ///
     /// # Errors
     ///
-    /// Why it has no result. Its kind is `interrupted` when the run was, and may
+    /// Why it has no result, or why that cannot be read from the store. Its kind is `interrupted` when the run was, and may
     /// be resumed, and `not-added` when the task was held and is not in the run
     /// after all, or never was.
     pub async fn result(&self) -> Result<Payload, Box<TaskError>> {
+        let output = self.ending().await?;
+        let payload = output.load().await;
+        payload.map_err(|error| TaskError::unreadable(&self.id, &error).0)
+    }
+
+    async fn ending(&self) -> Result<Output, Box<TaskError>> {
         match self.live.control.wait(&self.id).await {
             Ok(ending) => ending,
             Err(ControlError::Over) => match self.live.ending().await {
@@ -127,7 +134,7 @@ impl TaskHandle {
 }
 
 /// How a task of a finished run has ended.
-fn ending(task: &TaskReport) -> Result<Payload, Box<TaskError>> {
+fn ending(task: &TaskReport) -> Result<Output, Box<TaskError>> {
     match (&task.output, &task.error) {
         (Some(output), None) => Ok(output.clone()),
         (_, Some(error)) => Err(error.clone().into()),

@@ -4,8 +4,11 @@
 
 use consort_store::Durability;
 
+use crate::attempt::AttemptEnd;
 use crate::control::Command;
+use crate::delivery::Outcome;
 use crate::message::Message;
+use crate::output::Kept;
 
 /// Something that happened to a run.
 pub(crate) enum Input {
@@ -30,6 +33,30 @@ impl Input {
     pub(crate) fn is_delivery(&self) -> bool {
         let (Self::Command(command) | Self::Posted { command, .. }) = self else { return false };
         matches!(command, Command::Deliver(_))
+    }
+
+    /// The task whose result was delivered, and that, if that is what happened.
+    pub(crate) fn delivered_result(&mut self) -> Option<(&str, &mut Kept)> {
+        let (Self::Command(command) | Self::Posted { command, .. }) = self else { return None };
+        let Command::Deliver(delivery) = command else { return None };
+        let Outcome::Result(output) = &mut delivery.outcome else { return None };
+        Some((&delivery.task, output))
+    }
+
+    /// It is on disk, so the bytes of large results need not be here any more.
+    pub(super) fn let_go(&self) {
+        let output = match self {
+            Self::Message(Message::Ended {
+                end: Some(AttemptEnd::Done { output, .. }), ..
+            }) => output,
+            Self::Command(Command::Deliver(delivery))
+            | Self::Posted { command: Command::Deliver(delivery), .. } => match &delivery.outcome {
+                Outcome::Result(output) => output,
+                Outcome::Failure { .. } => return,
+            },
+            _ => return,
+        };
+        output.let_go();
     }
 
     /// Whether its loss would break a promise. The others only decide what is

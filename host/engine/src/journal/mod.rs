@@ -44,6 +44,7 @@ use crate::earlier::{Earlier, Leftover, Spawned};
 use crate::job::{Fan, Given};
 use crate::message::Message;
 use crate::notices::Subscription;
+use crate::output::{Archive, Kept};
 use crate::snapshot::{self, Written};
 use crate::webhook;
 use page::Page;
@@ -154,7 +155,11 @@ impl Journal {
         }
         let others = waiting.split_off(count);
         let recorded = std::mem::replace(waiting, others);
+        let large = page.has_blobs();
         self.run.append(page.into_entry(now), durability).await?;
+        if large {
+            recorded.iter().for_each(Input::let_go);
+        }
         Ok(recorded)
     }
 
@@ -211,7 +216,7 @@ fn wire_earlier(earlier: &Earlier, blobs: &mut Vec<Blob>) -> WireEarlier {
             task: spawned.source.clone(),
             agent: spawned.agent.to_string(),
         });
-        let output = WirePayload::new(&leftover.output, blobs);
+        let output = WirePayload::of(&leftover.output, blobs);
         (id.clone(), WireLeftover { output, spawn: spawn.collect() })
     };
     WireEarlier {
@@ -285,7 +290,7 @@ fn wire_command(command: &Command, blobs: &mut Vec<Blob>) -> Option<Wire> {
         Command::Deliver(delivery) => Wire::Deliver {
             task: delivery.task.clone(),
             outcome: match &delivery.outcome {
-                Outcome::Result(output) => WireDelivery::Result(WirePayload::new(output, blobs)),
+                Outcome::Result(output) => WireDelivery::Result(WirePayload::of(output, blobs)),
                 Outcome::Failure { error, retryable } => {
                     WireDelivery::Failure { error: error.clone(), retryable: *retryable }
                 }
@@ -300,7 +305,7 @@ fn wire_end(end: Option<&AttemptEnd>, blobs: &mut Vec<Blob>) -> WireEnd {
     match end {
         None => WireEnd::Stopped,
         Some(AttemptEnd::Done { output, cached, proposals }) => WireEnd::Done {
-            output: WirePayload::new(output, blobs),
+            output: WirePayload::of(output, blobs),
             cached: *cached,
             spawn: proposals
                 .iter()
@@ -380,13 +385,15 @@ pub(crate) fn pack(payload: &Payload) -> (Vec<u8>, Vec<Blob>) {
 pub(crate) fn unpack(body: &[u8], blobs: &[Blob]) -> Option<Payload> {
     let wire: WirePayload = serde_json::from_slice(body).ok()?;
     let find = |hash| blobs.iter().find(|blob| blob.hash() == hash);
-    wire.read(&|hash| Ok(find(hash).map(|blob| blob.bytes().clone()))).ok()
+    wire.read(&|hash| Ok(find(hash).and_then(|blob| blob.bytes().cloned()))).ok()
 }
 
-/// Reads the journal of a run.
+/// Reads the journal of a run. Large results stay where they are.
 pub(crate) struct Reading<'a> {
     pub(crate) run: &'a str,
     pub(crate) fetch: Fetch<'a>,
+    /// Where large results stay.
+    pub(crate) archive: &'a Arc<Archive>,
 }
 
 impl Reading<'_> {
@@ -419,7 +426,7 @@ impl Reading<'_> {
         let fresh = fresh.into_iter().collect();
         let mut earlier = Earlier { run, added, fresh, ..Earlier::default() };
         for (id, WireLeftover { output, spawn }) in results {
-            let output = self.read(0, output.read(self.fetch))?;
+            let output = self.kept(0, output)?;
             let spawn = spawn.into_iter();
             let spawn =
                 spawn.map(|one| Spawned { source: one.task, agent: one.agent.into() }).collect();
@@ -456,6 +463,11 @@ impl Reading<'_> {
             Unreadable::Store(error) => JournalError::Store(error),
             other => self.broken(seq, other),
         })
+    }
+
+    /// A payload that stays in the store if it is large.
+    fn kept(&self, seq: u64, wire: WirePayload) -> Result<Kept, JournalError> {
+        self.read(seq, wire.keep(self.fetch, self.archive))
     }
 
     fn input(&self, seq: u64, wire: Wire, drafting: &Drafting) -> Result<Input, JournalError> {
@@ -511,9 +523,7 @@ impl Reading<'_> {
             Wire::Close => Input::Command(Command::Close { reply: nobody() }),
             Wire::Deliver { task, outcome } => {
                 let outcome = match outcome {
-                    WireDelivery::Result(output) => {
-                        Outcome::Result(self.read(seq, output.read(self.fetch))?)
-                    }
+                    WireDelivery::Result(output) => Outcome::Result(self.kept(seq, output)?),
                     WireDelivery::Failure { error, retryable } => {
                         Outcome::Failure { error, retryable }
                     }
@@ -542,7 +552,7 @@ impl Reading<'_> {
         Ok(Some(match end {
             WireEnd::Stopped => return Ok(None),
             WireEnd::Done { output, cached, spawn } => AttemptEnd::Done {
-                output: self.read(seq, output.read(self.fetch))?,
+                output: self.kept(seq, output)?,
                 cached,
                 proposals: spawn
                     .into_iter()

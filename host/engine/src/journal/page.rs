@@ -31,6 +31,11 @@ impl Page {
         &mut self.blobs
     }
 
+    /// Whether any of it is there.
+    pub(super) fn has_blobs(&self) -> bool {
+        !self.blobs.is_empty()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.body.len() >= FULL
     }
@@ -79,7 +84,8 @@ mod tests {
     fn through(page: Page) -> (Entry, Vec<Wire>) {
         let entry = page.into_entry(7);
         let blobs = &entry.blobs;
-        let find = |hash| Ok(blobs.iter().find(|b| b.hash() == hash).map(|b| b.bytes().clone()));
+        let find =
+            |hash| Ok(blobs.iter().find(|b| b.hash() == hash).and_then(|b| b.bytes().cloned()));
         let wires = read(&entry.body, &find).expect("readable");
         (entry, wires)
     }

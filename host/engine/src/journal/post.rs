@@ -13,6 +13,7 @@ use crate::attempt::payload;
 use crate::control::{Command, Target, nobody};
 use crate::delivery::{Delivering, Outcome};
 use crate::error::TaskError;
+use crate::output::Kept;
 
 /// What can be asked of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,7 +75,9 @@ impl Request {
         let cancel = |what| Command::Cancel { what, reply: nobody() };
         let deliver = |task, outcome| Command::Deliver(Delivering::new(task, outcome, nobody()));
         match self {
-            Self::Complete { task, result } => deliver(task, Outcome::Result(payload(&result))),
+            Self::Complete { task, result } => {
+                deliver(task, Outcome::Result(Kept::Here(payload(&result))))
+            }
             Self::Fail { task, message, retryable } => {
                 let error = Box::new(TaskError::new("delivered", message));
                 deliver(task, Outcome::Failure { error, retryable })

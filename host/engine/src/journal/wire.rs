@@ -25,14 +25,12 @@ use crate::control::Target;
 use crate::error::TaskError;
 use crate::message::LogLine;
 use crate::notices::Subscription;
+use crate::output::{self, Archive, INLINE, Kept, Packed, Stored};
 use crate::question::Question;
 use crate::report::UsageReport;
 
 /// The version of bodies that are written.
 pub(super) const VERSION: u16 = 1;
-
-/// Bytes of a payload that are kept in the body; larger ones are stored apart.
-const INLINE: usize = 64 << 10;
 
 /// One input.
 #[derive(Serialize, Deserialize)]
@@ -288,6 +286,10 @@ pub(super) enum WirePayload {
         #[serde(rename = "as")]
         form: Form,
         hash: Hash,
+        /// How many bytes there are, and how many they are within a JSON document.
+        /// Without this, they are to be counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        len: Option<(u64, u64)>,
     },
 }
 
@@ -346,7 +348,36 @@ impl WirePayload {
         let blob = Blob::new(bytes.0);
         let hash = blob.hash();
         blobs.push(blob);
-        Self::Stored { form, hash }
+        Self::Stored { form, hash, len: None }
+    }
+
+    /// Writes a result down. What the store has goes to `blobs` by its hash alone.
+    pub(super) fn of(kept: &Kept, blobs: &mut Vec<Blob>) -> Self {
+        match kept.pack() {
+            Packed::Here(payload) => Self::new(payload, blobs),
+            Packed::Stored { form, hash, len, len_within, unrecorded } => {
+                blobs.push(match unrecorded {
+                    Some(payload) => Blob::hashed(hash, Shared::from(Payload::clone(&payload)).0),
+                    None => Blob::stored(hash),
+                });
+                Self::Stored { form: form.into(), hash, len: Some((len, len_within)) }
+            }
+        }
+    }
+
+    /// The result that was written down. One that was stored apart stays there.
+    pub(super) fn keep(self, fetch: Fetch<'_>, archive: &Arc<Archive>) -> Result<Kept, Unreadable> {
+        let archive = || archive.clone();
+        Ok(match self {
+            Self::Stored { form, hash, len: Some(len) } => {
+                Kept::Stored(Arc::new(Stored::new(form.into(), hash, len, archive())))
+            }
+            Self::Stored { hash, .. } => {
+                let payload = self.read(fetch)?;
+                Kept::Stored(Arc::new(Stored::measured(hash, &payload, archive())))
+            }
+            small => Kept::Here(small.read(fetch)?),
+        })
     }
 
     /// The payload that was written down.
@@ -357,7 +388,7 @@ impl WirePayload {
             Self::Blob { media_type, data } => {
                 Payload::Blob { media_type, data: BASE64.decode(data)?.into() }
             }
-            Self::Stored { form, hash } => {
+            Self::Stored { form, hash, .. } => {
                 let bytes = fetch(hash)?.ok_or(Unreadable::Missing(hash))?;
                 let text = |bytes: &Bytes| {
                     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotText(hash));
@@ -391,6 +422,35 @@ impl From<Arc<str>> for Shared {
 impl From<Bytes> for Shared {
     fn from(bytes: Bytes) -> Self {
         Self(bytes)
+    }
+}
+
+impl From<Payload> for Shared {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Json(text) | Payload::Text(text) => text.into(),
+            Payload::Blob { data, .. } => data.into(),
+        }
+    }
+}
+
+impl From<&output::Form> for Form {
+    fn from(form: &output::Form) -> Self {
+        match form {
+            output::Form::Json => Self::Json,
+            output::Form::Text => Self::Text,
+            output::Form::Blob { media_type } => Self::Blob { media_type: media_type.clone() },
+        }
+    }
+}
+
+impl From<Form> for output::Form {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Json => Self::Json,
+            Form::Text => Self::Text,
+            Form::Blob { media_type } => Self::Blob { media_type },
+        }
     }
 }
 
@@ -458,7 +518,8 @@ mod tests {
         let mut blobs = Vec::new();
         let text = serde_json::to_string(&WirePayload::new(payload, &mut blobs)).expect("JSON");
         let wire: WirePayload = serde_json::from_str(&text).expect("a payload");
-        let find = |hash| Ok(blobs.iter().find(|b| b.hash() == hash).map(|b| b.bytes().clone()));
+        let find =
+            |hash| Ok(blobs.iter().find(|b| b.hash() == hash).and_then(|b| b.bytes().cloned()));
         (wire.read(&find).expect("readable"), blobs.len())
     }
 
@@ -483,9 +544,41 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_large_result_stays_where_it_is() {
+        let archive = Archive::at("nowhere.db".as_ref());
+        let payload = Payload::Text("\n".repeat(INLINE + 1).into());
+        let kept = archive.keep(payload.clone()).await;
+        let mut blobs = Vec::new();
+        let text = serde_json::to_string(&WirePayload::of(&kept, &mut blobs)).expect("JSON");
+        let hash = blobs[0].hash();
+        let len = "[65537,131076]";
+        let expected = format!(r#"{{"stored":{{"as":"text","hash":"{hash}","len":{len}}}}}"#);
+        assert_eq!(text, expected);
+        let read = |text: &str, fetch: Fetch<'_>| {
+            let wire: WirePayload = serde_json::from_str(text).expect("a payload");
+            wire.keep(fetch, &archive).expect("readable")
+        };
+        let unread = read(&text, &|_| panic!("nobody needs it"));
+        // Once it is recorded, it is spoken of by its hash.
+        kept.let_go();
+        for kept in [&kept, &unread] {
+            let mut blobs = Vec::new();
+            WirePayload::of(kept, &mut blobs);
+            assert_eq!(blobs, [Blob::stored(hash)]);
+        }
+        // As it was written before its lengths were.
+        let older = expected.replace(&format!(r#","len":{len}"#), "");
+        let bytes = || Bytes::from("\n".repeat(INLINE + 1));
+        let older = read(&older, &|_| Ok(Some(bytes())));
+        let text = serde_json::to_string(&WirePayload::of(&older, &mut blobs)).expect("JSON");
+        assert_eq!(text, expected);
+    }
+
     #[test]
     fn a_payload_that_is_gone_is_an_error() {
-        let wire = WirePayload::Stored { form: Form::Text, hash: Blob::new(Bytes::new()).hash() };
+        let hash = Blob::new(Bytes::new()).hash();
+        let wire = WirePayload::Stored { form: Form::Text, hash, len: None };
         let error = wire.read(&|_| Ok(None)).expect_err("nothing is stored");
         assert!(error.to_string().ends_with("is missing"), "{error}");
     }

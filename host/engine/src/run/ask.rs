@@ -143,7 +143,7 @@ impl Conductor {
         if by_agent {
             record.live().left.answer = Some(payload);
         } else if accepted {
-            record.result = Some(payload);
+            record.result = Some(payload.into());
         } else {
             record.error = Some(Box::new(refused(answer)));
         }

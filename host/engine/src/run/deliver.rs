@@ -7,7 +7,6 @@
 use consort_core::graph::TaskIx;
 use consort_core::plan::Work;
 use consort_core::scheduler::{Delivery, End, Event, Retry};
-use consort_plugin_host::Payload;
 use serde_json::Value;
 
 use super::Conductor;
@@ -15,24 +14,25 @@ use crate::attempt::{AttemptEnd, Left};
 use crate::control::{Command, ControlError};
 use crate::delivery::{Delivering, Outcome};
 use crate::journal::Input;
+use crate::output::{INLINE, Kept, OutputError};
 use crate::record::Source;
 use crate::report::JsonPayload;
 use crate::watch::RunEvent;
 
 impl Conductor {
     /// Makes an input of a delivery, at once or when the transformers of its task
-    /// have seen the result. `post` is its number in the inbox.
+    /// have seen the result, and it is ready to be recorded. `post` is its number in the inbox.
     pub(super) fn prepare_delivery(&mut self, delivery: Delivering, post: Option<i64>) {
         let mut delivery = Delivering { post, ..delivery };
-        let Some(task) = self.task_that_transforms(&delivery) else {
+        let Some(task) = self.task_to_prepare_for(&delivery) else {
             return self.take_delivery(delivery);
         };
         self.preparing_post |= post.is_some();
         let (job, control) = (self.job(task), self.control.clone());
         tokio::spawn(async move {
-            if let Outcome::Result(output) = &delivery.outcome {
+            if let Outcome::Result(Kept::Here(output)) = &delivery.outcome {
                 delivery.outcome = match job.transform_result(output.clone()).await {
-                    Ok(output) => Outcome::Result(output),
+                    Ok(output) => Outcome::Result(job.stage.keep(output).await),
                     Err((error, retry)) => {
                         Outcome::Failure { error, retryable: retry != Retry::Never }
                     }
@@ -45,17 +45,18 @@ impl Conductor {
         });
     }
 
-    /// The task whose transformers are to see a result first.
-    fn task_that_transforms(&mut self, delivery: &Delivering) -> Option<TaskIx> {
-        if !matches!(delivery.outcome, Outcome::Result(_)) {
-            return None;
-        }
+    /// The task whose transformers are to see a result first, or whose result is
+    /// large.
+    fn task_to_prepare_for(&mut self, delivery: &Delivering) -> Option<TaskIx> {
+        let Outcome::Result(output) = &delivery.outcome else { return None };
         // What does not count is said when its turn comes.
         let task = self.find(&delivery.task).ok()?;
         let counts = self.scheduler.takes(task, Delivery::Result);
         let work = self.task(task);
-        let transforms = !work.settings.transform.is_empty() && work.work != Work::Approval;
-        (counts && transforms).then_some(task)
+        let large = self.stage.archive.is_some() && output.len() > INLINE as u64;
+        let takes_time = large || !work.settings.transform.is_empty();
+        // The result of an approval is its answer, which is needed here.
+        (counts && takes_time && work.work != Work::Approval).then_some(task)
     }
 
     /// A delivery is ready to be recorded.
@@ -93,7 +94,11 @@ impl Conductor {
         let approval = self.task(task).work == Work::Approval;
         if let (Outcome::Result(output), true) = (&outcome, approval) {
             // The result of an approval is its answer.
-            self.answer(id, as_json(output))?;
+            let answer = as_json(output).map_err(|reason| {
+                let reasons = vec![reason.to_string()];
+                ControlError::Misfit { task: id.to_owned(), reasons }
+            })?;
+            self.answer(id, answer)?;
             return Ok(task);
         }
         if !self.scheduler.takes(task, delivery) {
@@ -105,7 +110,7 @@ impl Conductor {
         self.stage.tell(&RunEvent::Delivered { task: self.id(task), failure });
         let delivered = match outcome {
             Outcome::Result(output) => {
-                self.kept += output.len() as u64;
+                self.kept += output.held();
                 Ok(output)
             }
             Outcome::Failure { error, .. } => Err(error),
@@ -148,7 +153,7 @@ impl Conductor {
         let record = &mut self.records[task.index()];
         match record.live.as_mut().and_then(|live| live.delivered.take()) {
             Some(Ok(output)) => {
-                record.result = Some(output);
+                record.result = Some(output.into());
                 record.error = None;
                 record.source = Source::Agent;
             }
@@ -159,6 +164,7 @@ impl Conductor {
 }
 
 /// A payload as the answer that it is.
-fn as_json(payload: &Payload) -> Value {
-    serde_json::to_value(JsonPayload(payload)).unwrap_or(Value::Null)
+fn as_json(output: &Kept) -> Result<Value, OutputError> {
+    let payload = output.to_payload()?;
+    Ok(serde_json::to_value(JsonPayload(&payload)).unwrap_or(Value::Null))
 }

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use consort_core::plan::{Plan, compile};
+use consort_core::plan::{Plan, Work, compile};
 use consort_core::problem::Problem;
 use consort_core::scheduler::Status;
 use consort_core::spec::Format;
@@ -17,6 +17,7 @@ use crate::draft::Drafting;
 use crate::earlier::Earlier;
 use crate::journal::{self, Input, Journal, JournalError, Reading, Submitted};
 use crate::message::Message;
+use crate::output::{Archive, Kept};
 use crate::report::Report;
 use crate::setup::Engine;
 use crate::watch::RunEvent;
@@ -287,7 +288,8 @@ pub(crate) fn submitted(reader: &Reader, row: &RunRow) -> Result<Submitted, Jour
         first = Some(entry);
         ControlFlow::Break(())
     })?;
-    let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
+    let archive = &Archive::at(reader.path());
+    let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash), archive };
     match first {
         Some(entry) => reading.submitted(&entry),
         None => Err(reading.broken(0, "it is missing")),
@@ -370,7 +372,9 @@ impl Conductor {
         entries: Range<u64>,
         each: &mut dyn FnMut(i64),
     ) -> Result<(), JournalError> {
-        let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash) };
+        let archive = self.stage.archive.clone();
+        let archive = &archive.unwrap_or_else(|| Archive::at(reader.path()));
+        let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash), archive };
         let drafting: Arc<Drafting> = self.stage.drafting.clone();
         self.live = false;
         let mut failed = None;
@@ -396,13 +400,21 @@ impl Conductor {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Only tasks that there are can have been heard of.
+    /// Only tasks that there are can have been heard of. The answer to an approval
+    /// that was delivered is needed when it is taken in.
     fn check(
-        &self,
+        &mut self,
         reading: &Reading<'_>,
         seq: u64,
-        inputs: Vec<Input>,
+        mut inputs: Vec<Input>,
     ) -> Result<Vec<Input>, JournalError> {
+        for (id, output) in inputs.iter_mut().filter_map(Input::delivered_result) {
+            let task = self.find(id).ok();
+            if task.is_none_or(|task| self.task(task).work == Work::Approval) {
+                let payload = output.to_payload().map_err(|error| reading.broken(seq, error))?;
+                *output = Kept::Here(payload);
+            }
+        }
         let task = |input: &Input| match input {
             Input::Message(
                 Message::Ended { task, .. }

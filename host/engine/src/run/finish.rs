@@ -7,14 +7,15 @@ use std::time::Duration;
 use consort_core::graph::TaskIx;
 use consort_core::plan::{Edge, Work};
 use consort_core::scheduler::{Reason, Status};
-use consort_plugin_host::{Consumed, Payload};
+use consort_plugin_host::Consumed;
 
 use super::{Conductor, Ended};
 use crate::job::TaskRef;
 use crate::notice::Topic;
+use crate::output::Output;
 use crate::policy::Policy;
 use crate::record::{Record, Source};
-use crate::report::{JsonPayload, Metrics, Report, ResourceReport, TaskReport};
+use crate::report::{Metrics, Report, ResourceReport, TaskReport};
 use crate::watch::RunEvent;
 
 impl Conductor {
@@ -28,7 +29,7 @@ impl Conductor {
         let error = error.map(|error| Box::new(error.blaming(agents)));
         let result = if status == Status::Succeeded { self.gathered_result(task) } else { None };
         let parent = self.nodes.item(task).map(|(parent, ..)| parent);
-        self.kept += result.as_ref().map_or(0, |result| result.len() as u64);
+        self.kept += result.as_ref().map_or(0, Output::held);
         let record = &mut self.records[task.index()];
         record.result = result.or(record.result.take());
         record.error = error;
@@ -53,9 +54,10 @@ impl Conductor {
 
     /// The result of a task that others did: of a collaborative task its steps'
     /// results by name, of a fan-out the list of its items'.
-    fn gathered_result(&self, task: TaskIx) -> Option<Payload> {
+    fn gathered_result(&self, task: TaskIx) -> Option<Output> {
         if let Some(fanned) = self.nodes.fanned_out(task) {
-            return Some(self.list(fanned.items()));
+            let result = |item: TaskIx| self.records[item.index()].result.as_ref();
+            return Some(Output::list(|| fanned.items().map(result)));
         }
         if self.nodes.look(task, self.plan()).work != Work::Join {
             return None;
@@ -72,41 +74,10 @@ impl Conductor {
         })
     }
 
-    /// Results in a JSON list, `null` for those there are not.
-    fn list(&self, items: impl Iterator<Item = TaskIx>) -> Payload {
-        let mut list = String::from("[");
-        for item in items {
-            if list.len() > 1 {
-                list.push(',');
-            }
-            let result = self.records[item.index()].result.as_ref();
-            let text = result.and_then(|result| serde_json::to_string(&JsonPayload(result)).ok());
-            list.push_str(text.as_deref().unwrap_or("null"));
-        }
-        list.push(']');
-        Payload::Json(list.into())
-    }
-
     /// Results in a JSON object, by the names of their edges.
-    fn object<'a>(&self, edges: impl Iterator<Item = (&'a Edge, Option<TaskIx>)>) -> Payload {
-        let mut object = String::from("{");
-        for (edge, task) in edges {
-            let result = task.and_then(|task| self.records[task.index()].result.as_ref());
-            let Some(result) = result else { continue };
-            let (Ok(key), Ok(value)) =
-                (serde_json::to_string(&*edge.name), serde_json::to_string(&JsonPayload(result)))
-            else {
-                continue;
-            };
-            if object.len() > 1 {
-                object.push(',');
-            }
-            object += &key;
-            object.push(':');
-            object += &value;
-        }
-        object.push('}');
-        Payload::Json(object.into())
+    fn object<'a>(&self, edges: impl Iterator<Item = (&'a Edge, Option<TaskIx>)>) -> Output {
+        let result = |task: TaskIx| self.records[task.index()].result.as_ref();
+        Output::object(edges.filter_map(|(edge, task)| Some((&edge.name, result(task?)?))))
     }
 
     /// What came of the run, if it is over.

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use consort_core::scheduler::Retry;
-use consort_plugin_host::Payload;
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,7 @@ use crate::control::{Command, Target, nobody};
 use crate::error::TaskError;
 use crate::journal::Input;
 use crate::message::{LogLine, Message};
+use crate::output::{INLINE, Kept};
 use crate::policy::Policy;
 
 /// Messages and commands that are taken in one step of the loop.
@@ -99,7 +99,7 @@ impl Conductor {
         };
         match self.too_much(output, *coming) {
             None => {
-                *coming += output.len() as u64;
+                *coming += output.held();
                 message
             }
             Some(error) => {
@@ -109,16 +109,20 @@ impl Conductor {
         }
     }
 
-    /// Why a result is more than the run may keep, if it is.
-    pub(super) fn too_much(&self, output: &Payload, coming: u64) -> Option<Box<TaskError>> {
-        if self.kept + coming + output.len() as u64 <= self.most_kept {
+    /// Why a result is more than the run may keep in memory, if it is. One that is
+    /// in the store takes none.
+    pub(super) fn too_much(&self, output: &Kept, coming: u64) -> Option<Box<TaskError>> {
+        let held = output.held();
+        if held == 0 || self.kept + coming + held <= self.most_kept {
             return None;
         }
         let text = format!(
-            "its result of {} bytes would bring the results of the run to more than {} bytes; \
-             let transformers make results smaller, or raise 'results' in the host configuration",
+            "its result of {} bytes would bring the results that the run has in memory to more \
+             than {} bytes; let transformers make results smaller, record the run in a store, \
+             where those above {} KiB are then, or raise 'results' in the host configuration",
             output.len(),
-            self.most_kept
+            self.most_kept,
+            INLINE >> 10
         );
         Some(Box::new(TaskError::new("results", text)))
     }

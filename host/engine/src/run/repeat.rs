@@ -65,10 +65,10 @@ impl Conductor {
             spawn.map(|one| self.stage.drafting.spawned(one.source.clone(), &one.agent)).collect();
         // Before it is finished: the run might be over with it.
         self.propose(task, proposals);
-        self.kept += leftover.output.len() as u64;
+        self.kept += leftover.output.held();
         let record = &mut self.records[task.index()];
         record.started = NonZeroI64::new(self.now);
-        record.result = Some(leftover.output.clone());
+        record.result = Some(leftover.output.clone().into());
         record.source = Source::Earlier;
     }
 

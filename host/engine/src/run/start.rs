@@ -278,9 +278,9 @@ impl Conductor {
             Some(AttemptEnd::Done { output, cached, proposals }) => {
                 // Before the end: the run might be over with it.
                 self.propose(task, proposals);
-                self.kept += output.len() as u64;
+                self.kept += output.held();
                 let record = &mut self.records[task.index()];
-                record.result = Some(output);
+                record.result = Some(output.into());
                 record.source = if cached { Source::Cache } else { Source::Agent };
                 record.error = None;
                 record.live().left = Left::default();

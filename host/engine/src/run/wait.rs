@@ -7,15 +7,15 @@ use std::sync::Arc;
 use consort_core::graph::TaskIx;
 use consort_core::plan::OnFailure;
 use consort_core::scheduler::Status;
-use consort_plugin_host::Payload;
 
 use super::Conductor;
 use crate::control::Reply;
 use crate::delivery::Consequence;
 use crate::error::TaskError;
+use crate::output::Output;
 
 /// How a task has ended: its result, or why it has none.
-pub(crate) type Ending = Result<Payload, Box<TaskError>>;
+pub(crate) type Ending = Result<Output, Box<TaskError>>;
 
 /// Who waits for what becomes of tasks.
 #[derive(Default)]

@@ -2,28 +2,34 @@
 //! does it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use consort_core::scheduler::{Status, Stop};
 use consort_plugin_host::{Consumed, Payload};
-use serde::de::Deserializer;
+use consort_store::Hash;
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::as_json;
 use crate::attempt::Left;
 use crate::error::{Cause, TaskError};
+use crate::output::{Archive, Form, Kept, Made, Output, Packed, Stored};
 use crate::question::Question;
 use crate::record::{Live, Record, Source};
 use crate::report::UsageReport;
+
+/// Records that there is room for at once, whatever a snapshot says.
+const MANY: usize = 1 << 20;
 
 /// What is saved of a record.
 #[derive(Serialize, Deserialize)]
 struct SavedRecord<'a> {
     #[serde(borrow)]
-    result: Option<SavedPayload<'a>>,
+    result: Option<SavedOutput<'a>>,
     error: Option<SavedError<'a>>,
     usage: Option<Cow<'a, UsageReport>>,
     consumed: [u64; 5],
@@ -47,7 +53,7 @@ struct SavedLive<'a> {
     #[serde(with = "as_json")]
     earlier: Cow<'a, [Cause]>,
     question: Option<SavedQuestion<'a>>,
-    delivered: Option<Result<SavedPayload<'a>, Box<SavedError<'a>>>>,
+    delivered: Option<Result<SavedKept<'a>, Box<SavedError<'a>>>>,
 }
 
 /// An error, as JSON: it leaves out what it has not.
@@ -57,6 +63,28 @@ struct SavedError<'a>(#[serde(with = "as_json")] Cow<'a, TaskError>);
 /// A question, as JSON: its schema may be anything.
 #[derive(Serialize, Deserialize)]
 struct SavedQuestion<'a>(#[serde(with = "as_json")] Cow<'a, Question>);
+
+/// A result.
+#[derive(Serialize, Deserialize)]
+enum SavedOutput<'a> {
+    #[serde(borrow)]
+    Kept(SavedKept<'a>),
+    List(Vec<Option<SavedOutput<'a>>>),
+    Object(Vec<(Arc<str>, SavedOutput<'a>)>),
+}
+
+/// A payload that is here, or in the store.
+#[derive(Serialize, Deserialize)]
+enum SavedKept<'a> {
+    #[serde(borrow)]
+    Here(SavedPayload<'a>),
+    Stored {
+        form: Form,
+        hash: Hash,
+        /// In bytes, and within a JSON document.
+        len: (u64, u64),
+    },
+}
 
 /// A payload.
 #[derive(Serialize, Deserialize)]
@@ -95,6 +123,60 @@ impl From<SavedPayload<'_>> for Payload {
     }
 }
 
+impl<'a> From<&'a Kept> for SavedKept<'a> {
+    fn from(kept: &'a Kept) -> Self {
+        match kept.pack() {
+            Packed::Here(payload) => Self::Here(payload.into()),
+            // It has been recorded before the state is saved.
+            Packed::Stored { form, hash, len, len_within, unrecorded: _ } => {
+                Self::Stored { form: form.clone(), hash, len: (len, len_within) }
+            }
+        }
+    }
+}
+
+impl SavedKept<'_> {
+    fn load(self, archive: &Arc<Archive>) -> Kept {
+        match self {
+            Self::Here(payload) => Kept::Here(payload.into()),
+            Self::Stored { form, hash, len } => {
+                Kept::Stored(Arc::new(Stored::new(form, hash, len, archive.clone())))
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a Output> for SavedOutput<'a> {
+    fn from(output: &'a Output) -> Self {
+        match output.made() {
+            Made::Kept(kept) => Self::Kept(kept.into()),
+            Made::List(parts) => {
+                Self::List(parts.iter().map(|part| part.as_ref().map(Into::into)).collect())
+            }
+            Made::Object(parts) => {
+                let parts = parts.iter().map(|(name, part)| (name.clone(), part.into()));
+                Self::Object(parts.collect())
+            }
+        }
+    }
+}
+
+impl SavedOutput<'_> {
+    fn load(self, archive: &Arc<Archive>) -> Output {
+        match self {
+            Self::Kept(kept) => kept.load(archive).into(),
+            Self::List(parts) => {
+                let parts = parts.into_iter().map(|part| part.map(|part| part.load(archive)));
+                Output::of_list(parts.collect())
+            }
+            Self::Object(parts) => {
+                let parts = parts.into_iter().map(|(name, part)| (name, part.load(archive)));
+                Output::of_object(parts.collect())
+            }
+        }
+    }
+}
+
 impl<'a> From<&'a TaskError> for SavedError<'a> {
     fn from(error: &'a TaskError) -> Self {
         Self(Cow::Borrowed(error))
@@ -127,10 +209,10 @@ impl<'a> From<&'a Live> for SavedLive<'a> {
     }
 }
 
-impl From<SavedLive<'_>> for Live {
-    fn from(saved: SavedLive<'_>) -> Self {
-        let SavedLive { stopped, checkpoint, answer, earlier, question, delivered } = saved;
-        Self {
+impl SavedLive<'_> {
+    fn load(self, archive: &Arc<Archive>) -> Live {
+        let Self { stopped, checkpoint, answer, earlier, question, delivered } = self;
+        Live {
             stop: None,
             stopped,
             left: Left {
@@ -141,7 +223,7 @@ impl From<SavedLive<'_>> for Live {
             earlier: earlier.into_owned(),
             question: question.map(|SavedQuestion(question)| Arc::new(question.into_owned())),
             delivered: delivered.map(|delivered| match delivered {
-                Ok(output) => Ok(output.into()),
+                Ok(output) => Ok(output.load(archive)),
                 Err(error) => Err((*error).into()),
             }),
         }
@@ -170,23 +252,49 @@ impl Serialize for Record {
     }
 }
 
-impl<'de> Deserialize<'de> for Record {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let saved = SavedRecord::deserialize(from)?;
-        let [fuel, memory, cpu_time, network, requests] = saved.consumed;
-        Ok(Self {
-            result: saved.result.map(Into::into),
-            error: saved.error.map(Into::into),
-            usage: saved.usage.map(|usage| Box::new(usage.into_owned())),
+impl SavedRecord<'_> {
+    fn load(self, archive: &Arc<Archive>) -> Record {
+        let [fuel, memory, cpu_time, network, requests] = self.consumed;
+        Record {
+            result: self.result.map(|result| result.load(archive)),
+            error: self.error.map(Into::into),
+            usage: self.usage.map(|usage| Box::new(usage.into_owned())),
             consumed: Consumed { fuel, memory, cpu_time, network, requests },
-            queued: saved.queued,
-            live: saved.live.map(|live| Box::new((*live).into())),
-            started: NonZeroI64::new(saved.started),
-            finished: NonZeroI64::new(saved.finished),
-            attempts: saved.attempts,
-            agent: saved.agent,
-            status: saved.status,
-            source: saved.source,
-        })
+            queued: self.queued,
+            live: self.live.map(|live| Box::new(live.load(archive))),
+            started: NonZeroI64::new(self.started),
+            finished: NonZeroI64::new(self.finished),
+            attempts: self.attempts,
+            agent: self.agent,
+            status: self.status,
+            source: self.source,
+        }
+    }
+}
+
+/// Loads records whose large results are in that archive.
+pub(super) struct Records<'a>(pub(super) &'a Arc<Archive>);
+
+impl<'de> DeserializeSeed<'de> for Records<'_> {
+    type Value = Vec<Record>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Records<'_> {
+    type Value = Vec<Record>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+        let mut records = Vec::with_capacity(from.size_hint().unwrap_or_default().min(MANY));
+        while let Some(saved) = from.next_element::<SavedRecord<'_>>()? {
+            records.push(saved.load(self.0));
+        }
+        Ok(records)
     }
 }

@@ -12,7 +12,7 @@ use super::bindings::exports::consort::prioritizer::prioritizer::{
 };
 use super::bindings::exports::consort::result_transformer::check::Complaint as WireComplaint;
 use super::bindings::exports::consort::result_transformer::transformer::TransformContext as WireContext;
-use super::lift::{self, Size};
+use super::lift::{self, Check, Size};
 use super::lower;
 use crate::contract::Failure::Other;
 use crate::contract::{
@@ -43,7 +43,7 @@ pub(crate) async fn start(mut session: Session, call: &Invocation) -> Result<Ste
     let dependencies = lower::dependencies(call);
     let parameters: StartParameters<'_> = (lower::invocation(call, &dependencies),);
     let stepped: Stepped = session.call(parameters).await?;
-    finish(&mut session, stepped, lift::step)
+    finish(session, stepped, lift::step)
 }
 
 pub(crate) async fn resume(
@@ -56,7 +56,7 @@ pub(crate) async fn resume(
     let parameters: ResumeParameters<'_> =
         (lower::invocation(call, &dependencies), checkpoint, answer.map(lower::payload));
     let stepped: Stepped = session.call(parameters).await?;
-    finish(&mut session, stepped, lift::step)
+    finish(session, stepped, lift::step)
 }
 
 /// The outer error is the whole call's; an inner one is that of one task.
@@ -87,7 +87,7 @@ pub(crate) async fn cancel(
     let dependencies = lower::dependencies(call);
     let parameters: CancelParameters<'_> = (lower::invocation(call, &dependencies), checkpoint);
     let cancelled: Cancelled = session.call(parameters).await?;
-    finish(&mut session, cancelled, Ok)
+    finish(session, cancelled, |()| ())
 }
 
 pub(crate) async fn transform(
@@ -98,7 +98,7 @@ pub(crate) async fn transform(
     let parameters: TransformParameters<'_> =
         (lower::payload(value), lower::transform_context(context));
     let transformed: Transformed = session.call(parameters).await?;
-    finish(&mut session, transformed, lift::payload)
+    finish(session, transformed, lift::payload)
 }
 
 pub(crate) async fn check(mut session: Session, config: &str) -> Result<Vec<Complaint>, CallError> {
@@ -129,15 +129,20 @@ pub(crate) async fn score(
     lift::scores(scores, batch.len()).map_err(|why| session.broken(why))
 }
 
-/// Counts and checks what a function returned.
-fn finish<T: Size, U>(
-    session: &mut Session,
+/// Counts and checks what a function returned. The guest's memory goes before
+/// `plain` copies what it returned, which may be as large.
+fn finish<T: Size + Check, U>(
+    mut session: Session,
     (returned,): Returned<T, Failure>,
-    lift: impl FnOnce(T) -> Result<U, String>,
+    plain: impl FnOnce(T) -> U,
 ) -> Result<U, CallError> {
     session.end(returned.size())?;
     match returned {
-        Ok(value) => lift(value).map_err(|why| session.broken(why)),
+        Ok(value) => {
+            value.check().map_err(|why| session.broken(why))?;
+            drop(session);
+            Ok(plain(value))
+        }
         Err(failure) => match lift::failure(failure) {
             Ok(failure) => Err(session.failed(failure)),
             Err(why) => Err(session.broken(why)),

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -112,17 +111,50 @@ impl Size for wire_adapter::Step {
     }
 }
 
-pub(super) fn payload(payload: PayloadResult) -> Result<Payload, String> {
-    Ok(match payload {
-        PayloadResult::Json(text) => {
-            check_json("the JSON document it returned", &text)?;
-            Payload::Json(text.into())
+/// What the contract promises of a returned value.
+pub(super) trait Check {
+    fn check(&self) -> Result<(), String>;
+}
+
+impl Check for () {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Check for PayloadResult {
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Json(text) => check_json("the JSON document it returned", text),
+            Self::Text(_) | Self::Blob(_) => Ok(()),
         }
+    }
+}
+
+impl Check for wire_adapter::Step {
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Done(outcome) => outcome.output.check(),
+            Self::Pending(pending) => check_checkpoint(&pending.checkpoint),
+            Self::NeedsInput(question) => {
+                if let Some(schema) = &question.schema {
+                    check_json("the schema of its question", schema)?;
+                }
+                check_checkpoint(&question.checkpoint)
+            }
+        }
+    }
+}
+
+/// A value that was checked. Text is copied.
+pub(super) fn payload(payload: PayloadResult) -> Payload {
+    match payload {
+        PayloadResult::Json(text) => Payload::Json(text.into()),
         PayloadResult::Text(text) => Payload::Text(text.into()),
         PayloadResult::Blob(blob) => {
             Payload::Blob { media_type: blob.media_type.into(), data: blob.data.into() }
         }
-    })
+    }
 }
 
 pub(super) fn complaint(complaint: wire_check::Complaint) -> Complaint {
@@ -130,30 +162,26 @@ pub(super) fn complaint(complaint: wire_check::Complaint) -> Complaint {
     Complaint { path, message, hint }
 }
 
-pub(super) fn step(step: wire_adapter::Step) -> Result<Step, String> {
-    Ok(match step {
+/// The same.
+pub(super) fn step(step: wire_adapter::Step) -> Step {
+    match step {
         wire_adapter::Step::Done(outcome) => Step::Done(Outcome {
-            output: payload(outcome.output)?,
+            output: payload(outcome.output),
             usage: outcome.usage.map(usage),
             spawn: outcome.spawn,
         }),
         wire_adapter::Step::Pending(pending) => Step::Pending(Pending {
-            checkpoint: checkpoint(pending.checkpoint)?,
+            checkpoint: pending.checkpoint.into(),
             poll_after: Duration::from_millis(pending.poll_after).max(POLL_AFTER),
             fraction: pending.fraction.filter(|f| !f.is_nan()).map(|f| f.clamp(0.0, 1.0)),
             message: pending.message,
         }),
-        wire_adapter::Step::NeedsInput(question) => {
-            if let Some(schema) = &question.schema {
-                check_json("the schema of its question", schema)?;
-            }
-            Step::NeedsInput(Question {
-                prompt: question.prompt,
-                schema: question.schema,
-                checkpoint: checkpoint(question.checkpoint)?,
-            })
-        }
-    })
+        wire_adapter::Step::NeedsInput(question) => Step::NeedsInput(Question {
+            prompt: question.prompt,
+            schema: question.schema,
+            checkpoint: question.checkpoint.into(),
+        }),
+    }
 }
 
 pub(super) fn failure(failure: wire::Failure) -> Result<Failure, String> {
@@ -180,7 +208,7 @@ pub(super) fn batch(
     }
     let lifted = answers.into_iter().enumerate().map(|(at, answer)| {
         let lifted = match answer {
-            Ok(value) => step(value).map(Ok),
+            Ok(value) => value.check().map(|()| Ok(step(value))),
             Err(refused) => failure(refused).map(Err),
         };
         lifted.map_err(|why| format!("in its answer number {at}: {why}"))
@@ -215,14 +243,14 @@ fn problem(problem: wire::Problem) -> Result<Problem, String> {
     Ok(Problem { message, code, detail, network: None })
 }
 
-fn checkpoint(checkpoint: Vec<u8>) -> Result<Bytes, String> {
+fn check_checkpoint(checkpoint: &[u8]) -> Result<(), String> {
     if checkpoint.len() > CHECKPOINT {
         return Err(format!(
             "its checkpoint has {} bytes, more than {CHECKPOINT}",
             checkpoint.len()
         ));
     }
-    Ok(checkpoint.into())
+    Ok(())
 }
 
 fn check_json(what: &str, text: &str) -> Result<(), String> {
@@ -295,9 +323,9 @@ mod tests {
 
     #[test]
     fn json_is_checked() {
-        assert!(payload(PayloadResult::Json("{\"a\": [1]}".into())).is_ok());
+        assert!(PayloadResult::Json("{\"a\": [1]}".into()).check().is_ok());
         for bad in ["", "{", "{} {}", "nul", "'a'", "{1: 2}"] {
-            let error = payload(PayloadResult::Json(bad.into())).expect_err(bad);
+            let error = PayloadResult::Json(bad.into()).check().expect_err(bad);
             assert!(error.contains("not JSON"), "{error}");
         }
     }
@@ -305,8 +333,8 @@ mod tests {
     #[test]
     fn json_is_nested_as_deeply_as_the_contract_says_and_no_deeper() {
         let nested = |levels| PayloadResult::Json("[".repeat(levels) + &"]".repeat(levels));
-        assert!(payload(nested(DEEPEST)).is_ok());
-        let error = payload(nested(DEEPEST + 1)).expect_err("too deep");
+        assert!(nested(DEEPEST).check().is_ok());
+        let error = nested(DEEPEST + 1).check().expect_err("too deep");
         assert!(error.ends_with("nested deeper than 127 levels"), "{error}");
     }
 
@@ -320,15 +348,16 @@ mod tests {
     #[test]
     fn checkpoints_are_bounded_and_polls_not_too_soon() {
         let pending = |checkpoint: usize, poll_after| {
-            step(wire_adapter::Step::Pending(wire_adapter::Pending {
+            wire_adapter::Step::Pending(wire_adapter::Pending {
                 checkpoint: vec![0; checkpoint],
                 poll_after,
                 fraction: Some(7.0),
                 message: None,
-            }))
+            })
         };
-        assert!(pending(CHECKPOINT + 1, 0).is_err());
-        match pending(CHECKPOINT, 0).expect("just fits") {
+        assert!(pending(CHECKPOINT + 1, 0).check().is_err());
+        assert!(pending(CHECKPOINT, 0).check().is_ok());
+        match step(pending(CHECKPOINT, 0)) {
             Step::Pending(pending) => {
                 assert_eq!(pending.poll_after, POLL_AFTER);
                 assert_eq!(pending.fraction, Some(1.0));

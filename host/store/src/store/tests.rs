@@ -173,15 +173,38 @@ fn a_blob_is_stored_once_whoever_refers_to_it() {
     block_on(snapshot).unwrap();
     let reader = place.reader();
     assert_eq!(reader.size().unwrap().blobs, 2);
-    assert_eq!(reader.blob(shared.hash()).unwrap().as_ref(), Some(shared.bytes()));
-    assert_eq!(reader.blob(empty.hash()).unwrap().as_ref(), Some(empty.bytes()));
+    assert_eq!(reader.blob(shared.hash()).unwrap().as_ref(), shared.bytes());
+    assert_eq!(reader.blob(empty.hash()).unwrap().as_ref(), empty.bytes());
     assert_eq!(reader.blob(Hash::of(b"no")).unwrap(), None);
     let mut written = Vec::new();
     assert_eq!(reader.write_blob(shared.hash(), &mut written).unwrap(), written.len() as u64);
-    assert_eq!(&written, shared.bytes());
+    assert_eq!(Some(written.as_slice()), shared.bytes().map(|bytes| &bytes[..]));
     let error = reader.write_blob(Hash::of(b"no"), &mut written).unwrap_err();
     assert!(matches!(error, StoreError::UnknownBlob { .. }), "{error}");
     assert_eq!(reader.check().unwrap(), [""; 0]);
+}
+
+#[test]
+fn what_is_stored_already_is_referred_to_without_its_bytes() {
+    let place = Place::new();
+    let store = place.open();
+    let blob = Blob::new(noise(1, 100_000));
+    let first = |id, blob: &Blob| {
+        let first = entry_with("x", std::slice::from_ref(blob));
+        block_on(store.create_run(new_run(id), first))
+    };
+    let known = Blob::stored(blob.hash());
+    let error = first("a", &known).unwrap_err();
+    assert!(matches!(error, StoreError::UnknownBlob { .. }), "{error}");
+    // The writer goes on.
+    let mut a = first("a", &blob).unwrap();
+    let mut b = first("b", &known).unwrap();
+    block_on(a.close(None, end_at(1))).unwrap();
+    assert_eq!(block_on(store.gc(2, false)).unwrap().blobs, 0);
+    let reader = place.reader();
+    assert_eq!(reader.blob(blob.hash()).unwrap().as_ref(), blob.bytes());
+    block_on(b.close(None, end_at(1))).unwrap();
+    assert_eq!(block_on(store.gc(2, false)).unwrap().blobs, 1);
 }
 
 #[test]

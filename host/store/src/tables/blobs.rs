@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::RunKey;
@@ -58,14 +59,17 @@ pub(crate) fn keep(connection: &Connection, owner: Owner, blob: &Blob) -> Result
 }
 
 fn insert(connection: &Connection, blob: &Blob) -> Result<i64> {
+    let Some(bytes) = blob.bytes() else {
+        return Err(super::damaged(format!("payload {} is missing", blob.hash())));
+    };
     connection
         .prepare_cached("INSERT INTO blobs (hash, size, refs) VALUES (?1, ?2, 0)")?
-        .execute(params![blob.hash().as_bytes(), blob.bytes().len() as i64])?;
+        .execute(params![blob.hash().as_bytes(), bytes.len() as i64])?;
     let number = connection.last_insert_rowid();
     let mut statement =
         connection.prepare_cached("INSERT INTO chunks (chunk, bytes) VALUES (?1, ?2)")?;
-    for (chunk, bytes) in (number << CHUNK_BITS..).zip(blob.bytes().chunks(CHUNK)) {
-        statement.execute(params![chunk, bytes])?;
+    for (number, chunk) in (number << CHUNK_BITS..).zip(bytes.chunks(CHUNK)) {
+        statement.execute(params![number, chunk])?;
     }
     Ok(number)
 }
@@ -167,16 +171,15 @@ pub(crate) fn chunks(
 
 /// The whole blob; an error of [`damaged`](super::damaged) if it is not what
 /// its hash says.
-pub(crate) fn read(connection: &Connection, stored: Stored) -> Result<Blob> {
+pub(crate) fn read(connection: &Connection, stored: Stored) -> Result<Bytes> {
     // The size is no more to be trusted than the bytes.
     let mut bytes = Vec::with_capacity(stored.size.min(crate::options::MAX_BLOB) as usize);
     chunks(connection, stored.blob, &mut |chunk| {
         bytes.extend_from_slice(chunk);
         ControlFlow::Continue(())
     })?;
-    let blob = Blob::new(bytes);
-    if blob.hash() != stored.hash {
+    if Hash::of(&bytes) != stored.hash {
         return Err(super::damaged(format!("payload {} has other bytes", stored.hash)));
     }
-    Ok(blob)
+    Ok(bytes.into())
 }

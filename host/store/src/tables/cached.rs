@@ -73,11 +73,14 @@ pub(crate) fn get(
         return Ok(None);
     }
     let owned = blobs::owned(connection, Owner::Cached(cached))?;
-    let blobs: Result<Vec<_>> =
-        owned.into_iter().map(|stored| blobs::read(connection, stored)).collect();
+    let blobs: Result<Vec<_>> = owned.into_iter().map(|stored| read(connection, stored)).collect();
     match blobs {
         Ok(blobs) => Ok(Some(Cached { body, blobs, stored_at })),
         Err(rusqlite::Error::FromSqlConversionFailure(..)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn read(connection: &Connection, stored: blobs::Stored) -> Result<Blob> {
+    Ok(Blob::hashed(stored.hash, blobs::read(connection, stored)?))
 }
