@@ -3,7 +3,8 @@
 //! sector. Whatever somebody has heard of is still there, a task that was finished
 //! is not done again, and the run comes to the end that it would have come to.
 //!
-//! Everything that fails follows from a seed; `CONSORT_POWER_SEED` runs one alone.
+//! What fails follows from a seed: `CONSORT_POWER_SEED` runs one alone, and
+//! `CONSORT_POWER_SEEDS` so many.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
@@ -207,8 +208,10 @@ async fn nothing_that_was_heard_of_is_lost_when_the_power_fails() {
     let report = process(&place.path().join("runs.db"), &ear).await.unwrap();
     let expected = ends(&report);
     assert_eq!(expected["length"].1, json!("400000 true"));
-    let one = std::env::var("CONSORT_POWER_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
-    let seeds = one.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let one = number("CONSORT_POWER_SEED");
+    let many = number("CONSORT_POWER_SEEDS").unwrap_or(SEEDS);
+    let seeds = one.map_or(0..many, |seed| seed..seed + 1);
     let mut failures = 0;
     for seed in seeds.clone() {
         let replay = Replay(seed);
@@ -216,5 +219,5 @@ async fn nothing_that_was_heard_of_is_lost_when_the_power_fails() {
         drop(replay);
     }
     println!("the power failed {failures} times");
-    assert!(one.is_some() || failures > 2 * SEEDS, "it fails often enough: {failures}");
+    assert!(one.is_some() || failures > 2 * many, "it fails often enough: {failures}");
 }

@@ -79,6 +79,10 @@ pub struct Settings {
 }
 
 /// A run being scheduled.
+///
+/// Serialised, it is all that the events so far have led to: what is deserialised
+/// goes on as it would have. The form is that of this version alone, and is not
+/// checked: whatever else is deserialised may panic later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scheduler {
     settings: Settings,
