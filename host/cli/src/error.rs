@@ -40,6 +40,8 @@ pub(crate) enum CommandError {
         message: String,
         /// The remedy.
         hint: Option<String>,
+        /// A part of what was to be printed is out already.
+        cut_off: bool,
     },
     /// Files that are not valid.
     Problems {
@@ -53,22 +55,32 @@ pub(crate) enum CommandError {
 impl CommandError {
     /// Something the user can mend in what they wrote.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::Said { exit: Exit::Invalid, message: message.into(), hint: None }
+        Self::Said { exit: Exit::Invalid, message: message.into(), hint: None, cut_off: false }
     }
 
     /// Something that went wrong here.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self::Said { exit: Exit::Failed, message: message.into(), hint: None }
+        Self::Said { exit: Exit::Failed, message: message.into(), hint: None, cut_off: false }
     }
 
     /// The same with a remedy. Problems have their own.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         match self {
-            Self::Said { exit, message, .. } => {
-                Self::Said { exit, message, hint: Some(hint.into()) }
+            Self::Said { exit, message, cut_off, .. } => {
+                Self::Said { exit, message, hint: Some(hint.into()), cut_off }
             }
             problems @ Self::Problems { .. } => problems,
         }
+    }
+
+    /// What was being printed broke off.
+    pub(crate) fn cut_off(message: impl Into<String>) -> Self {
+        Self::Said { exit: Exit::Failed, message: message.into(), hint: None, cut_off: true }
+    }
+
+    /// Whether something that was printed broke off: nothing fits behind it.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Said { cut_off: true, .. })
     }
 
     /// Problems of two files together.
@@ -88,7 +100,7 @@ impl CommandError {
     /// For programs: the problems of the file, or the one thing as a problem.
     pub(crate) fn findings(&self) -> Vec<Value> {
         match self {
-            Self::Said { exit, message, hint } => {
+            Self::Said { exit, message, hint, .. } => {
                 let code = if *exit == Exit::Invalid { "invalid" } else { "failed" };
                 let mut problem = Problem::error(code, "", message.as_str());
                 problem.hint.clone_from(hint);

@@ -119,7 +119,7 @@ pub(crate) fn execute(
 
 /// Prints why nothing came of it as an object, too, where one is expected.
 pub(crate) fn also_as_json(args: &ShowArgs, error: &CommandError) {
-    if args.json {
+    if args.json && !error.is_cut_off() {
         let status = if error.exit() == Exit::Invalid { "invalid" } else { "failed" };
         let report = json!({"status": status, "problems": error.findings()});
         // The error itself is shown in any case.
@@ -137,7 +137,7 @@ fn interrupted(error: Interrupted) -> CommandError {
 
 fn show(args: &ShowArgs, report: &Report, last: &HashSet<Arc<str>>) -> Result<(), CommandError> {
     if args.json {
-        return print_json(report);
+        return outcome::print_report(report);
     }
     // A file gets what an agent said as it is; a terminal must not obey it.
     let terminal = std::io::stdout().is_terminal();
@@ -146,7 +146,8 @@ fn show(args: &ShowArgs, report: &Report, last: &HashSet<Arc<str>>) -> Result<()
         print(&if terminal { harmless(&table) } else { table })?;
     }
     let style = Style { titled: !args.quiet, terminal };
-    print_by(|out| outcome::outputs(report, last, style, out))?;
+    let printed = print_by(|out| outcome::outputs(report, last, style, out));
+    printed.map_err(|error| outcome::blame(report, error))?;
     let errors = outcome::errors(report);
     if !errors.is_empty() {
         tell(harmless(&errors).trim_end());

@@ -14,8 +14,9 @@ use consort_engine::report::{CriticalPath, PathStep, TaskReport};
 use consort_engine::{Cause, Output, Report};
 use consort_plugin_host::Payload;
 
+use crate::error::CommandError;
 use crate::table::Table;
-use crate::terminal::harmless;
+use crate::terminal::{harmless, print_json};
 use crate::watch::seconds;
 
 /// Tasks in the table; of larger runs those that did not succeed come first.
@@ -212,6 +213,37 @@ fn readable(output: &Output) -> Result<String, OutputError> {
         Payload::Text(text) => text.to_string(),
         Payload::Blob { .. } => String::new(),
     })
+}
+
+/// Prints a report as JSON.
+///
+/// # Errors
+///
+/// It cannot be written, or one of its results is not to be had.
+pub(crate) fn print_report(report: &Report) -> Result<(), CommandError> {
+    print_json(report).map_err(|error| blame(report, error))
+}
+
+/// What kept a report from being printed, with the task whose result it was.
+pub(crate) fn blame(report: &Report, error: CommandError) -> CommandError {
+    if !error.is_cut_off() {
+        return error;
+    }
+    match report.unreadable() {
+        Some((task, why)) => unreadable(task, CommandError::cut_off(why.to_string())),
+        None => error,
+    }
+}
+
+/// The same of one task.
+pub(crate) fn unreadable(task: &str, error: CommandError) -> CommandError {
+    match error {
+        CommandError::Said { message, cut_off: true, .. } => CommandError::cut_off(format!(
+            "the result of task '{task}' is not to be had: {message}"
+        ))
+        .hint("'consort check' says what else is wrong with the store"),
+        other => other,
+    }
 }
 
 /// Why tasks failed, and what to do about it where that is known. What did not

@@ -26,7 +26,11 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     match serde_json::to_writer_pretty(&mut out, value) {
-        Err(error) if !error.is_io() => Err(CommandError::failed(error.to_string())),
+        Err(error) if !error.is_io() => {
+            // What is there of it shows where it broke off.
+            let _ = out.flush();
+            Err(CommandError::cut_off(error.to_string()))
+        }
         written => {
             let written = written.map_err(io::Error::from);
             printed(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
@@ -46,7 +50,10 @@ pub(crate) fn print_by(
     match write(&mut out) {
         Ok(()) => printed(out.flush()),
         Err(OutputError::Write(error)) => printed(Err(error)),
-        Err(error) => Err(CommandError::failed(error.to_string())),
+        Err(error) => {
+            let _ = out.flush();
+            Err(CommandError::cut_off(error.to_string()))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, ser};
 use serde_json::value::RawValue;
 
 use crate::error::TaskError;
-use crate::output::Output;
+use crate::output::{Output, OutputError};
 
 /// A finished run.
 #[derive(Debug, Clone, Serialize)]
@@ -331,6 +331,17 @@ impl UsageTotals {
         self.input_tokens = self.input_tokens.saturating_add(usage.input_tokens.unwrap_or(0));
         self.output_tokens = self.output_tokens.saturating_add(usage.output_tokens.unwrap_or(0));
         self.cost += usage.cost.unwrap_or(0.0);
+    }
+}
+
+impl Report {
+    /// The first task whose result is not to be had, and why not; none if all are.
+    /// Reads all results that are in the store, chunk by chunk. Blocks.
+    pub fn unreadable(&self) -> Option<(&Arc<str>, OutputError)> {
+        self.tasks.iter().find_map(|task| {
+            let error = task.output.as_ref()?.write_to(&mut std::io::sink()).err()?;
+            Some((&task.id, error))
+        })
     }
 }
 

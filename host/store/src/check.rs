@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::damage;
 use crate::hash::Hash;
 use crate::tables::blobs::{self, Stored};
-use crate::tables::{entries, inbox, runs};
+use crate::tables::{entries, inbox, runs, snapshots};
 
 /// The most problems that are listed; a damaged file can have any number.
 const LISTED: usize = 100;
@@ -20,12 +20,19 @@ SELECT hash, refs, coalesce(found, 0) FROM blobs
 WHERE refs <> coalesce(found, 0)";
 
 /// References to what is not there.
-const DANGLING: &str = "SELECT count(*) FROM refs WHERE blob NOT IN (SELECT blob FROM blobs)";
+const DANGLING: &str =
+    "SELECT count(DISTINCT blob) FROM refs WHERE blob NOT IN (SELECT blob FROM blobs)";
+
+/// Bytes of what is not there; a chunk has the number of its blob in front.
+const LEFT_OVER: &str =
+    "SELECT count(*) FROM chunks WHERE chunk >> 10 NOT IN (SELECT blob FROM blobs)";
 
 /// What is wrong, in sentences.
 pub(crate) fn check(connection: &Connection) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for part in [check_structure, check_runs, check_inbox, check_blobs, check_references] {
+    let parts =
+        [check_structure, check_runs, snapshots::check, check_inbox, check_blobs, check_references];
+    for part in parts {
         let result = part(connection, &mut problems);
         problems.extend(found(result)?);
         if problems.len() >= LISTED {
@@ -92,13 +99,34 @@ fn check_blob(connection: &Connection, stored: Stored, problems: &mut Vec<String
         size += chunk.len() as u64;
         ControlFlow::Continue(())
     })?;
-    if size != stored.size {
-        let Stored { hash, size: expected, .. } = stored;
-        problems.push(format!("payload {hash} has {size} bytes instead of {expected}"));
-    } else if Hash::from_bytes(hasher.finalize().into()) != stored.hash {
-        problems.push(format!("payload {} has other bytes", stored.hash));
-    }
+    let Stored { hash, size: expected, .. } = stored;
+    let wrong = if size != expected {
+        format!("has {size} bytes instead of {expected}")
+    } else if Hash::from_bytes(hasher.finalize().into()) != hash {
+        "has other bytes".to_owned()
+    } else {
+        return Ok(());
+    };
+    let whose = whose(connection, stored.blob)?;
+    problems.push(format!("payload {hash}, {whose}, {wrong}"));
     Ok(())
+}
+
+/// Who refers to a blob, in words.
+fn whose(connection: &Connection, blob: i64) -> Result<String> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, id FROM refs LEFT JOIN runs ON kind < 2 AND run = owner
+         WHERE blob = ?1 ORDER BY kind, run",
+    )?;
+    let of = |kind: i64, run: Option<String>| match (kind, run) {
+        (0, Some(run)) => format!("of run {run}"),
+        (1, Some(run)) => format!("of the snapshot of run {run}"),
+        (0 | 1, None) => "of a run that is not there".to_owned(),
+        _ => "of a cached result".to_owned(),
+    };
+    let owners = statement.query_map([blob], |row| Ok(of(row.get(0)?, row.get(1)?)))?;
+    let owners = owners.collect::<Result<Vec<String>>>()?;
+    Ok(if owners.is_empty() { "of nobody".to_owned() } else { owners.join(" and ") })
 }
 
 fn check_references(connection: &Connection, problems: &mut Vec<String>) -> Result<()> {
@@ -109,9 +137,14 @@ fn check_references(connection: &Connection, problems: &mut Vec<String>) -> Resu
             (Hash::from_bytes(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
         problems.push(format!("payload {hash} is counted {refs} times and referred to {found}"));
     }
-    let dangling: i64 = connection.query_row(DANGLING, [], |row| row.get(0))?;
-    if dangling > 0 {
-        problems.push(format!("{dangling} payloads that are referred to are missing"));
+    for (sql, wrong) in [
+        (DANGLING, "payloads that are referred to are missing"),
+        (LEFT_OVER, "chunks are left of payloads that are missing"),
+    ] {
+        let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            problems.push(format!("{count} {wrong}"));
+        }
     }
     Ok(())
 }

@@ -289,7 +289,7 @@ fn measure(connection: &Connection, log: u64) -> rusqlite::Result<StoreSize> {
         runs: count("SELECT count(*) FROM runs")?,
         cached: count("SELECT count(*) FROM cached")?,
         blobs: count("SELECT count(*) FROM blobs")?,
-        blob_bytes: count("SELECT coalesce(sum(size), 0) FROM blobs")?,
+        blob_bytes: count("SELECT CAST(total(size) AS INTEGER) FROM blobs")?,
     })
 }
 

@@ -90,7 +90,7 @@ enum Part {
     },
     /// A million commands to a run, recorded
     #[command(hide = true)]
-    Last {
+    Toggle {
         /// Where they are recorded
         store: PathBuf,
         /// Where compiled code is kept
@@ -145,8 +145,8 @@ fn main() -> ExitCode {
         Some(Part::Serve) => in_flight::serve().map(|()| true),
         Some(Part::Fly { url, calls, cache }) => in_flight::fly(&url, calls, &cache).map(|()| true),
         Some(Part::Endure { store, cache }) => past::endure(&store, &cache).map(|()| true),
-        Some(Part::Last { store, cache, every }) => {
-            past::last(&store, &cache, every).map(|()| true)
+        Some(Part::Toggle { store, cache, every }) => {
+            past::toggle(&store, &cache, every).map(|()| true)
         }
         Some(Part::ComeBack { store, cache, run }) => {
             past::come_back(&store, &cache, &run).map(|()| true)

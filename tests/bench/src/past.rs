@@ -81,7 +81,7 @@ fn tasks(table: &mut Table, parts: &Parts) -> Result<(), Failure> {
 fn events(table: &mut Table, parts: &Parts) -> Result<(), Failure> {
     let mut times = [0.0; 2];
     for (time, every) in times.iter_mut().zip([None, Some("0")]) {
-        let run: String = parts.run("last", every.as_slice())?;
+        let run: String = parts.run("toggle", every.as_slice())?;
         *time = parts.come_back(&run)?;
     }
     let [saved, whole] = times;
@@ -94,7 +94,7 @@ fn events(table: &mut Table, parts: &Parts) -> Result<(), Failure> {
 
 /// Pauses a run and lets it go on, again and again, says which it is, and dies
 /// while it goes on.
-pub(crate) fn last(store: &Path, cache: &Path, every: Option<u64>) -> Result<(), Failure> {
+pub(crate) fn toggle(store: &Path, cache: &Path, every: Option<u64>) -> Result<(), Failure> {
     let config = HostConfig { snapshot_every: every, ..HostConfig::default() };
     let engine = engine(config, Some(cache))?;
     let workflow = json!([{"task_id": "gate", "type": "approval", "description": "go on?"}]);
@@ -108,7 +108,7 @@ pub(crate) fn last(store: &Path, cache: &Path, every: Option<u64>) -> Result<(),
     runtime.block_on(async {
         asked.0.notified().await;
         for _ in 0..MANY / AT_ONCE {
-            let toggled = join_all((0..AT_ONCE).map(|n| toggle(&control, n % 2 == 0))).await;
+            let toggled = join_all((0..AT_ONCE).map(|n| switch(&control, n % 2 == 0))).await;
             toggled.into_iter().collect::<Result<Vec<()>, _>>()?;
         }
         Ok::<(), Failure>(())
@@ -118,7 +118,7 @@ pub(crate) fn last(store: &Path, cache: &Path, every: Option<u64>) -> Result<(),
     std::process::exit(0);
 }
 
-async fn toggle(control: &RunControl, pause: bool) -> Result<(), Failure> {
+async fn switch(control: &RunControl, pause: bool) -> Result<(), Failure> {
     match pause {
         true => control.pause().await?,
         false => control.resume().await?,

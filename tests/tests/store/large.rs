@@ -96,7 +96,7 @@ fn a_run_that_was_killed_goes_on_with_its_large_results() {
         assert_eq!(report["tasks"]["after"]["output"], BYTES.to_string());
     }
     let large = place.run(&format!("result {run} large2 --store runs.db"), 0);
-    assert!(large.out == result(2) + "\n", "{}", large.out.len());
+    assert!(large.out == result(2), "byte for byte: {}", large.out.len());
 }
 
 #[test]
@@ -122,6 +122,14 @@ fn a_payload_that_is_damaged_fails_who_needs_it_and_says_so() {
     place.run(&format!("result {run} large1 --store runs.db"), 0);
     for words in [format!("result {run} large0"), format!("result {run} --json")] {
         let ended = place.run(&format!("{words} --store runs.db"), 1);
-        ended.says(&["error: ", "cannot be read: store '", "has other bytes"]);
+        ended.says(&[
+            "error: the result of task 'large0' is not to be had: payload ",
+            "cannot be read: store '",
+            "has other bytes",
+            "'consort check'",
+        ]);
+        assert!(!ended.out.contains("problems"), "nothing is printed behind it");
     }
+    let found = place.run("check --store runs.db", 1).out;
+    assert!(found.contains(&format!(", of run {run}, has other bytes")), "{found}");
 }

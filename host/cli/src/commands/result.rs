@@ -1,5 +1,7 @@
 //! `consort result`: what came of a recorded run, or of one of its tasks.
 
+use std::io::IsTerminal as _;
+
 use clap::Args;
 use consort_engine::PastRun;
 use consort_engine::output::{Form, OutputError};
@@ -8,7 +10,7 @@ use consort_store::RunStatus;
 use crate::error::{CommandError, Exit};
 use crate::outcome::{self, Style};
 use crate::store::StoreArgs;
-use crate::terminal::{print_by, print_json};
+use crate::terminal::print_by;
 
 /// Print the results of a recorded run
 #[derive(Debug, Args)]
@@ -48,9 +50,10 @@ pub(crate) fn result(args: &ResultArgs) -> Result<Exit, CommandError> {
         )));
     };
     if args.json {
-        print_json(&report)?;
+        outcome::print_report(&report)?;
     } else {
-        print_by(|out| outcome::outputs(&report, &last, Style::default(), out))?;
+        let printed = print_by(|out| outcome::outputs(&report, &last, Style::default(), out));
+        printed.map_err(|error| outcome::blame(&report, error))?;
     }
     Ok(Exit::Success)
 }
@@ -62,12 +65,12 @@ fn of_task(run: &mut PastRun, task: &str) -> Result<Exit, CommandError> {
         return Err(CommandError::failed(format!("task '{task}' has no result"))
             .hint(format!("'consort status {id} {task}' says why")));
     };
-    print_by(|out| {
+    // Elsewhere than on a terminal it is what the task came to, and nothing else.
+    let ends_line = std::io::stdout().is_terminal() && !matches!(output.form(), Form::Blob { .. });
+    let printed = print_by(|out| {
         output.write_to(out)?;
-        match output.form() {
-            Form::Json | Form::Text => out.write_all(b"\n").map_err(OutputError::Write),
-            Form::Blob { .. } => Ok(()),
-        }
-    })?;
+        if ends_line { out.write_all(b"\n").map_err(OutputError::Write) } else { Ok(()) }
+    });
+    printed.map_err(|error| outcome::unreadable(task, error))?;
     Ok(Exit::Success)
 }

@@ -210,7 +210,7 @@ fn damage_in_the_middle_is_noticed_when_it_is_read() {
         reader.check().unwrap(),
         [
             "run a: entry 1 has other bytes".to_owned(),
-            format!("payload {} has other bytes", blob.hash())
+            format!("payload {}, of run a, has other bytes", blob.hash())
         ]
     );
 }

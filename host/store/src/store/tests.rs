@@ -275,6 +275,60 @@ fn a_snapshot_takes_the_place_of_an_older_one() {
 }
 
 #[test]
+fn what_is_stored_again_is_mended() {
+    let place = Place::new();
+    let store = place.open();
+    let mut journal = begin(&store, "a");
+    let payload = Blob::new(noise(7, 600_000));
+    let mut put = || {
+        let entry = Entry { blobs: vec![payload.clone()], ..entry("e") };
+        block_on(journal.append(entry, Durability::Synced)).unwrap();
+    };
+    put();
+    for damage in [
+        "UPDATE chunks SET bytes = zeroblob(length(bytes))",
+        "DELETE FROM chunks",
+        "UPDATE blobs SET size = 9000000000000000000",
+        "DELETE FROM blobs; DELETE FROM refs",
+    ] {
+        rusqlite::Connection::open(place.file()).unwrap().execute_batch(damage).unwrap();
+        let reader = place.reader();
+        assert_eq!(reader.check().unwrap().len(), 1, "{damage}");
+        assert!(reader.size().is_ok(), "{damage}");
+        put();
+        assert_eq!(reader.check().unwrap(), [""; 0], "{damage}");
+        assert_eq!(reader.blob(payload.hash()).unwrap().as_ref(), payload.bytes(), "{damage}");
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_is_none_and_a_finding() {
+    let place = Place::new();
+    let store = place.open();
+    let mut journal = begin(&store, "a");
+    let mut put = || {
+        let snapshot = journal.snapshot(0, 1, b"state".to_vec(), Vec::new());
+        block_on(store.flush()).unwrap();
+        block_on(snapshot).unwrap();
+    };
+    for (damage, wrong) in [
+        ("UPDATE snapshots SET body = x'00'", "the snapshot of run a has other bytes"),
+        ("UPDATE snapshots SET sum = sum + 1", "the snapshot of run a has other bytes"),
+        ("UPDATE snapshots SET version = -1", "the snapshot of run a has other bytes"),
+        ("UPDATE snapshots SET run = 77", "there is a snapshot of a run number 77"),
+    ] {
+        put();
+        let connection = rusqlite::Connection::open(place.file()).unwrap();
+        connection.execute_batch(damage).unwrap();
+        let reader = place.reader();
+        let found = reader.check().unwrap();
+        assert!(found.len() == 1 && found[0].starts_with(wrong), "{damage}: {found:?}");
+        assert_eq!(reader.snapshot("a").unwrap(), None, "{damage}");
+        connection.execute_batch("DELETE FROM snapshots").unwrap();
+    }
+}
+
+#[test]
 fn what_only_an_older_snapshot_had_is_gone_with_it() {
     let place = Place::new();
     let store = place.open();

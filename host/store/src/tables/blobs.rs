@@ -43,7 +43,12 @@ pub(crate) struct Stored {
 /// Stores the blob unless it is there, and notes that `owner` refers to it.
 pub(crate) fn keep(connection: &Connection, owner: Owner, blob: &Blob) -> Result<()> {
     let number = match find(connection, blob.hash())? {
-        Some(stored) => stored.blob,
+        Some(stored) => {
+            if let Some(bytes) = blob.bytes() {
+                mend(connection, stored, bytes)?;
+            }
+            stored.blob
+        }
         None => insert(connection, blob)?,
     };
     let (kind, owner) = owner.key();
@@ -66,12 +71,38 @@ fn insert(connection: &Connection, blob: &Blob) -> Result<i64> {
         .prepare_cached("INSERT INTO blobs (hash, size, refs) VALUES (?1, ?2, 0)")?
         .execute(params![blob.hash().as_bytes(), bytes.len() as i64])?;
     let number = connection.last_insert_rowid();
+    write(connection, number, bytes)?;
+    Ok(number)
+}
+
+/// Writes the bytes of a blob, in the place of any that have its number: what is
+/// damaged may have left some.
+fn write(connection: &Connection, number: i64, bytes: &[u8]) -> Result<()> {
+    delete_chunks(connection, number)?;
     let mut statement =
         connection.prepare_cached("INSERT INTO chunks (chunk, bytes) VALUES (?1, ?2)")?;
     for (number, chunk) in (number << CHUNK_BITS..).zip(bytes.chunks(CHUNK)) {
         statement.execute(params![number, chunk])?;
     }
-    Ok(number)
+    Ok(())
+}
+
+/// Writes the bytes of a stored blob again if they are not these any more: whoever
+/// refers to it now has been given these.
+fn mend(connection: &Connection, stored: Stored, bytes: &[u8]) -> Result<()> {
+    let mut left = Some(bytes);
+    chunks(connection, stored.blob, &mut |chunk| {
+        left = left.and_then(|left| left.strip_prefix(chunk));
+        if left.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    let same = left.is_some_and(<[u8]>::is_empty) && stored.size == bytes.len() as u64;
+    if same || Hash::of(bytes) != stored.hash {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("UPDATE blobs SET size = ?2 WHERE blob = ?1")?
+        .execute(params![stored.blob, bytes.len() as i64])?;
+    write(connection, stored.blob, bytes)
 }
 
 /// Whatever `owner` referred to, it does not any more.
@@ -91,10 +122,15 @@ pub(crate) fn release(connection: &Connection, owner: Owner) -> Result<()> {
 
 /// Deletes the blob and its bytes; nobody may refer to it.
 pub(crate) fn delete(connection: &Connection, blob: i64) -> Result<()> {
+    delete_chunks(connection, blob)?;
+    connection.prepare_cached("DELETE FROM blobs WHERE blob = ?1")?.execute([blob])?;
+    Ok(())
+}
+
+fn delete_chunks(connection: &Connection, blob: i64) -> Result<()> {
     connection
         .prepare_cached("DELETE FROM chunks WHERE chunk >= ?1 AND chunk < ?2")?
         .execute(params![blob << CHUNK_BITS, (blob + 1) << CHUNK_BITS])?;
-    connection.prepare_cached("DELETE FROM blobs WHERE blob = ?1")?.execute([blob])?;
     Ok(())
 }
 
