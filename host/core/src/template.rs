@@ -244,6 +244,9 @@ fn explain(error: &minijinja::Error, source: &str) -> String {
     let named = error.range().filter(|_| undefined).and_then(|range| path_at(source, range));
     let what = match (named, error.detail()) {
         (Some(expression), _) => format!("`{}` is undefined", expression.trim()),
+        _ if error.kind() == ErrorKind::OutOfFuel => {
+            format!("it takes more than {FUEL} steps; let a transformer do what is so much work")
+        }
         (None, Some(detail)) => detail.to_owned(),
         (None, None) if undefined => format!("something in `{}` is undefined", brief(source)),
         (None, None) => error.kind().to_string(),

@@ -46,7 +46,8 @@ fn holes_endless_loops_and_floods_are_errors() {
     let hole = render("hello {{ a.b['c'].d }}").unwrap_err();
     assert_eq!(hole, "`a.b['c']` is undefined (line 1 of the template)");
     let endless = "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}";
-    assert!(render(endless).unwrap_err().contains("fuel"));
+    let error = render(endless).unwrap_err();
+    assert!(error.starts_with("it takes more than 1000000 steps; let a transformer"), "{error}");
     let flood = "{% for i in range(9999) %}{{ '0123456789' * 100 }}{% endfor %}";
     assert!(render(flood).is_err());
     assert!(Template::new("{% if %}").is_err());
