@@ -1,8 +1,10 @@
 //! A run that is *durable*: recorded in a store, and brought back from it.
 
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use consort_core::plan::{Plan, Work, compile};
 use consort_core::problem::Problem;
@@ -21,6 +23,9 @@ use crate::output::{Archive, Kept};
 use crate::report::Report;
 use crate::setup::Engine;
 use crate::watch::RunEvent;
+
+/// Entries that are read before they are taken in.
+const READ_AHEAD: usize = 2;
 
 /// Where a plan came from, so that it can be made again.
 #[derive(Debug, Clone)]
@@ -377,27 +382,30 @@ impl Conductor {
         let reading = Reading { run: &row.id, fetch: &|hash| reader.blob(hash), archive };
         let drafting: Arc<Drafting> = self.stage.drafting.clone();
         self.live = false;
-        let mut failed = None;
-        reader.entries(&row.id, entries.start, &mut |seq, entry| {
-            if seq >= entries.end {
-                return ControlFlow::Break(());
+        // Reading them takes as long as taking them in.
+        let gone_on = std::thread::scope(|scope| {
+            let (to, steps) = sync_channel(READ_AHEAD);
+            let (store, run, drafting) = (reader.path(), &row.id, &drafting);
+            let ahead = move || read_ahead(store, run, entries, archive, drafting, to);
+            std::thread::Builder::new()
+                .name("consort-replay".to_owned())
+                .spawn_scoped(scope, ahead)
+                .map_err(|source| StoreError::Io {
+                    path: store.to_owned(),
+                    doing: "read",
+                    source: source.into(),
+                })?;
+            for step in steps {
+                let Step { seq, at, inputs } = step?;
+                let inputs = self.check(&reading, seq, inputs)?;
+                each(at);
+                self.apply(seq, at, inputs);
             }
-            let inputs = reading.inputs(seq, &entry, &drafting);
-            match inputs.and_then(|inputs| self.check(&reading, seq, inputs)) {
-                Ok(inputs) => {
-                    each(entry.at);
-                    self.apply(seq, entry.at, inputs);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        })?;
+            Ok(())
+        });
         self.live = true;
         self.clock = super::Clock::new(self.now);
-        failed.map_or(Ok(()), Err)
+        gone_on
     }
 
     /// Only tasks that there are can have been heard of. The answer to an approval
@@ -454,5 +462,43 @@ fn run_status(status: Status) -> RunStatus {
         Status::Failed => RunStatus::Failed,
         // A run is never skipped.
         Status::Cancelled | Status::Skipped => RunStatus::Cancelled,
+    }
+}
+
+/// What happened in one step.
+struct Step {
+    seq: u64,
+    at: i64,
+    inputs: Vec<Input>,
+}
+
+/// Reads entries until nobody wants any more, or there are none.
+fn read_ahead(
+    store: &Path,
+    run: &str,
+    entries: Range<u64>,
+    archive: &Arc<Archive>,
+    drafting: &Drafting,
+    to: SyncSender<Result<Step, JournalError>>,
+) {
+    let read = || {
+        let reader = Reader::open(store)?;
+        let reading = Reading { run, fetch: &|hash| reader.blob(hash), archive };
+        reader.entries(run, entries.start, &mut |seq, entry| {
+            if seq >= entries.end {
+                return ControlFlow::Break(());
+            }
+            let inputs = reading.inputs(seq, &entry, drafting);
+            let step = inputs.map(|inputs| Step { seq, at: entry.at, inputs });
+            let failed = step.is_err();
+            match to.send(step) {
+                Ok(()) if !failed => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
+        })
+    };
+    if let Err(error) = read() {
+        // Whoever wants no more need not know.
+        let _ = to.send(Err(error.into()));
     }
 }
