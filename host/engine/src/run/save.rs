@@ -113,7 +113,8 @@ impl Conductor {
 
 #[cfg(test)]
 mod tests {
-    use consort_store::{Hash, Options, Reader, RunFilter, Store};
+    use consort_store::{Hash, Options, Reader, RunFilter, RunStatus, Store};
+    use futures::executor::block_on;
     use tempfile::TempDir;
 
     use crate::journal::Input;
@@ -151,6 +152,30 @@ mod tests {
         }
         let now = format!("{} {}", snapshot::VERSION, Hash::of(&all));
         assert_eq!(now, SAVED, "raise VERSION, and write down here what is saved now");
+    }
+
+    /// What a snapshot leads to is compared with what all entries lead to.
+    #[test]
+    fn a_snapshot_that_leads_elsewhere_is_found() {
+        let (folder, reader) = fixture();
+        let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+        let row = reader.runs(&running).unwrap().remove(0);
+        let store = Store::open(&folder.path().join("runs.db"), Options::default()).unwrap();
+        let mut journal = block_on(store.continue_run(&row.id)).unwrap();
+        let end = row.entries / 2;
+        let mut run = PastRun::begun(&reader, &row.id).unwrap().conductor;
+        run.replay(&reader, &row, end, &mut |_| {}).unwrap();
+        // The second one says that it is of one entry more than it is.
+        for (upto, wrong) in
+            [(end - 1, None), (end, Some("its snapshot leads to another state than its entries"))]
+        {
+            let (body, blobs) = run.state().pack();
+            let queued = journal.snapshot(upto, snapshot::VERSION, body, blobs);
+            block_on(store.flush()).unwrap();
+            block_on(queued).unwrap();
+            let found = PastRun::check(&reader, &row.id).unwrap();
+            assert_eq!(found.as_deref(), wrong);
+        }
     }
 
     /// Whenever a run is saved, it goes on from there as it would have gone on.
