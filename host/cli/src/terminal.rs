@@ -87,6 +87,15 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
+/// So many of something: `1 task`, `2 tasks`, `3 entries`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if count == 1 => format!("1 {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {what}s"),
+    }
+}
+
 /// Text on one line, without characters that a terminal or a viewer would act
 /// on, and no longer than `most` characters.
 pub(crate) fn one_line(text: &str, most: usize) -> String {

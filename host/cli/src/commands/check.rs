@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
 use crate::store::{StoreArgs, failed};
-use crate::terminal::{harmless, print, print_json, tell};
+use crate::terminal::{counted, harmless, print, print_json, tell};
 
 /// Read everything in a store and say what is wrong with it
 #[derive(Debug, Args)]
@@ -91,15 +91,17 @@ fn look_at(reader: &Reader, row: &RunRow, findings: &mut Findings) {
 
 fn in_words(findings: &Findings) -> String {
     let Findings { runs, entries, payloads, snapshots, problems } = findings;
-    let verdict = match problems.len() {
-        0 => "all is well".to_owned(),
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
-    };
     let mut out: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
     out += &format!(
-        "{runs} runs with {entries} entries and {snapshots} saved states, {payloads} payloads: \
-         {verdict}\n"
+        "{} with {} and {}, {}: {}\n",
+        counted(*runs, "run"),
+        counted(*entries, "entry"),
+        counted(*snapshots, "saved state"),
+        counted(*payloads, "payload"),
+        match problems.len() {
+            0 => "all is well".to_owned(),
+            some => counted(some as u64, "problem"),
+        }
     );
     out
 }

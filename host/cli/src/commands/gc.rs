@@ -5,7 +5,7 @@ use clap::Args;
 use crate::error::{CommandError, Exit};
 use crate::process;
 use crate::store::{StoreArgs, failed};
-use crate::terminal::{print, print_json};
+use crate::terminal::{counted, print, print_json};
 use crate::when::Span;
 
 /// Forget runs and cached results of long ago, and give their room back
@@ -48,8 +48,12 @@ pub(crate) fn gc(args: &GcArgs) -> Result<Exit, CommandError> {
     } else {
         let verb = if args.dry_run { "would forget" } else { "forgot" };
         print(&format!(
-            "{verb} {} runs with {} entries, {} cached results, {} payloads of {} bytes\n",
-            report.runs, report.entries, report.cached, report.blobs, report.bytes
+            "{verb} {} with {}, {}, {} of {}\n",
+            counted(report.runs, "run"),
+            counted(report.entries, "entry"),
+            counted(report.cached, "cached result"),
+            counted(report.blobs, "payload"),
+            counted(report.bytes, "byte")
         ))?;
     }
     Ok(Exit::Success)

@@ -11,7 +11,7 @@ use crate::error::{CommandError, Exit};
 use crate::execution::{OperatorArgs, ShowArgs, also_as_json, execute};
 use crate::store::{StoreArgs, unreadable};
 use crate::table::Table;
-use crate::terminal::{harmless, print, print_json, tell};
+use crate::terminal::{counted, harmless, print, print_json, tell};
 
 /// Tasks that are listed.
 const MOST_ROWS: usize = 50;
@@ -122,8 +122,8 @@ fn as_text(retry: &Retry) -> String {
     let mut text = format!(
         "run {}: {} again, {} reused\n\n",
         retry.of(),
-        counted(count(Becomes::Again), "task"),
-        counted(count(Becomes::Reused), "result")
+        counted(count(Becomes::Again) as u64, "task"),
+        counted(count(Becomes::Reused) as u64, "result")
     );
     let mut table = Table::new(&["TASK", "WAS", "NOW"]);
     let (first, others): (Vec<_>, Vec<_>) =
@@ -142,10 +142,6 @@ fn as_text(retry: &Retry) -> String {
         text.push_str(&format!("… and {more} more; '--dry-run --json' has all\n"));
     }
     text
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn refused(error: RetryError) -> CommandError {

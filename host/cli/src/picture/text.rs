@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Node, Picture, put};
-use crate::terminal::one_line;
+use crate::terminal::{counted, one_line};
 
 /// Characters of an id that are shown.
 const LONGEST_ID: usize = 60;
@@ -60,14 +60,10 @@ fn headline(picture: &Picture, levels: usize) -> String {
     };
     format!(
         "{name}{}, {}, {}\n",
-        count(picture.nodes.len(), "task"),
-        count(picture.agents.len(), "agent"),
-        count(levels, "level")
+        counted(picture.nodes.len() as u64, "task"),
+        counted(picture.agents.len() as u64, "agent"),
+        counted(levels as u64, "level")
     )
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// The dependencies behind a task, as far as they fit.
@@ -172,7 +168,7 @@ fn id(node: &Node) -> String {
 
 fn about(picture: &Picture, node: &Node) -> String {
     if node.is_frame() {
-        return count(node.steps.len(), "step");
+        return counted(node.steps.len() as u64, "step");
     }
     one_line(&picture.subtitle(node), LONGEST_ID)
 }
