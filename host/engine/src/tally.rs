@@ -43,6 +43,18 @@ pub(crate) fn add(all: &mut Consumed, more: &Consumed) {
     all.requests = all.requests.saturating_add(more.requests);
 }
 
+/// What has been used, as a list.
+pub(crate) fn list(used: &Consumed) -> [u64; 5] {
+    let Consumed { fuel, memory, cpu_time, network, requests } = *used;
+    [fuel, memory, cpu_time, network, requests]
+}
+
+/// The same back.
+pub(crate) fn of_list(used: [u64; 5]) -> Consumed {
+    let [fuel, memory, cpu_time, network, requests] = used;
+    Consumed { fuel, memory, cpu_time, network, requests }
+}
+
 /// Of what several share, the part of one; a remainder is the first's.
 pub(crate) fn share(all: &Consumed, of: u64, first: bool) -> Consumed {
     let part = |whole: u64| whole / of + if first { whole % of } else { 0 };

@@ -44,6 +44,8 @@ pub struct StoreSize {
     pub runs: u64,
     /// How many cached results there are.
     pub cached: u64,
+    /// Runs whose state is saved.
+    pub snapshots: u64,
     /// How many blobs there are.
     pub blobs: u64,
     /// Of all blobs, in bytes.
@@ -288,6 +290,7 @@ fn measure(connection: &Connection, log: u64) -> rusqlite::Result<StoreSize> {
         free: pragma("freelist_count")? * page,
         runs: count("SELECT count(*) FROM runs")?,
         cached: count("SELECT count(*) FROM cached")?,
+        snapshots: count("SELECT count(*) FROM snapshots")?,
         blobs: count("SELECT count(*) FROM blobs")?,
         blob_bytes: count("SELECT CAST(total(size) AS INTEGER) FROM blobs")?,
     })

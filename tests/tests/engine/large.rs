@@ -4,9 +4,7 @@
 use consort_engine::coordinator::Opening;
 use consort_engine::output::Form;
 use consort_engine::retry::Again;
-use consort_engine::{Coordinator, Origin, Output, PastRun, Payload, Retry};
-use consort_store::{Options, Store};
-use tempfile::TempDir;
+use consort_engine::{Coordinator, Output, Payload, Retry};
 
 use super::*;
 
@@ -63,23 +61,11 @@ fn deliver() -> impl Fn(&RunControl, &RunEvent) + Send + Sync + 'static {
     }
 }
 
-struct Lab {
-    store: Store,
-    _folder: TempDir,
-}
-
 impl Lab {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("runs.db");
-        let store = Store::open(&path, Options::default()).expect("a store");
-        Self { store, _folder: folder }
-    }
-
-    async fn run(&self, text: &str) -> Report {
+    /// A run in which what is waited for is delivered.
+    async fn delivered(&self, text: &str) -> Report {
         let mut run = prepared(text).await;
-        let origin = Origin { text: text.into(), format: Format::Yaml, name: "test".to_owned() };
-        run.record(self.store.clone(), origin);
+        self.record(&mut run, text);
         with(run, deliver()).await
     }
 
@@ -132,7 +118,7 @@ async fn whoever_needs_a_large_result_sees_what_it_would_see_in_memory() {
     let in_memory = with(prepared(FLOW).await, deliver()).await;
     assert_eq!(in_memory.status, Status::Succeeded, "{:?}", in_memory.reason);
     let lab = Lab::new();
-    let recorded = lab.run(FLOW).await;
+    let recorded = lab.delivered(FLOW).await;
     check_same(&in_memory, &recorded);
     let past = lab.past(&recorded);
     check_same(&in_memory, &past);
@@ -158,7 +144,7 @@ async fn whoever_needs_a_large_result_sees_what_it_would_see_in_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_takes_large_results_over_and_does_not_need_the_earlier_run() {
     let lab = Lab::new();
-    let first = lab.run(FLOW).await;
+    let first = lab.delivered(FLOW).await;
     let again = Again::From(vec!["joined".to_owned(), "two".to_owned()]);
     let retry = Retry::plan(&lab.store.reader().unwrap(), &first.run_id, &again).unwrap();
     let run = ENGINE.retry(&lab.store, retry).await.expect("plugins");

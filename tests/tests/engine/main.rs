@@ -23,12 +23,14 @@ use consort_core::scheduler::Status;
 use consort_core::spec::{Format, parse};
 use consort_engine::watch::Nobody;
 use consort_engine::{
-    CancellationToken, Engine, HostConfig, Operator, Report, Run, RunControl, RunEvent, Setup,
-    Watcher, now,
+    CancellationToken, Engine, HostConfig, Operator, Origin, PastRun, Report, Run, RunControl,
+    RunEvent, Setup, Watcher, now,
 };
 use consort_plugin_host::EmbeddedPlugin;
 use consort_plugin_host::egress::Secret;
+use consort_store::{Options, Store};
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
 /// The default plugins, the scripted adapter, one that does not batch, and a
 /// transformer that means harm.
@@ -84,11 +86,32 @@ async fn prepared(text: &str) -> Run {
     ENGINE.prepare(plan(text).expect("a plan"), "priority").await.expect("plugins")
 }
 
+/// A store that runs are recorded in.
+struct Lab {
+    store: Store,
+    _folder: TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("runs.db");
+        let store = Store::open(&path, Options::default()).expect("a store");
+        Self { store, _folder: folder }
+    }
+
+    /// Records a run of that workflow.
+    fn record(&self, run: &mut Run, text: &str) {
+        let origin = Origin { text: text.into(), format: Format::Yaml, name: "test".to_owned() };
+        run.record(self.store.clone(), origin);
+    }
+}
+
 /// Whatever is saved of a run is what its entries lead to.
-fn check_saved(store: &consort_store::Store, run: &str) {
+fn check_saved(store: &Store, run: &str) {
     let reader = store.reader().expect("a reader");
     assert!(reader.snapshot(run).expect("a run").is_some(), "something is saved");
-    assert_eq!(consort_engine::PastRun::check(&reader, run).expect("a run"), None);
+    assert_eq!(PastRun::check(&reader, run).expect("a run"), None);
 }
 
 /// Does something to a run when something happens in it.

@@ -2,32 +2,16 @@
 
 use consort_engine::coordinator::Opening;
 use consort_engine::retry::{Again, Becomes, RetryError};
-use consort_engine::{Coordinator, Origin, PastRun, Retry};
-use consort_store::{Options, Store};
-use tempfile::TempDir;
+use consort_engine::{Coordinator, Retry};
 
 use super::*;
 
-/// A store, and how runs of it are carried out.
-struct Lab {
-    store: Store,
-    _folder: TempDir,
-}
-
 impl Lab {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store =
-            Store::open(&folder.path().join("runs.db"), Options::default()).expect("a store");
-        Self { store, _folder: folder }
-    }
-
     /// A run of a workflow whose only approval, if it has one, is refused.
     async fn run(&self, text: &str) -> Report {
         let mut run = prepared(text).await;
         run.answer("review", json!(false));
-        let origin = Origin { text: text.into(), format: Format::Yaml, name: "test".to_owned() };
-        run.record(self.store.clone(), origin);
+        self.record(&mut run, text);
         ended(run).await
     }
 

@@ -59,9 +59,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, CommandError> {
 }
 
 fn look(reader: &Reader, quiet: bool) -> Result<Findings, CommandError> {
+    let size = reader.size().map_err(failed)?;
     let mut findings = Findings {
         problems: reader.check().map_err(failed)?,
-        payloads: reader.size().map_err(failed)?.blobs,
+        payloads: size.blobs,
+        snapshots: size.snapshots,
         ..Findings::default()
     };
     let rows = reader.runs(&RunFilter::default()).map_err(failed)?;
@@ -80,8 +82,6 @@ fn look(reader: &Reader, quiet: bool) -> Result<Findings, CommandError> {
 }
 
 fn look_at(reader: &Reader, row: &RunRow, findings: &mut Findings) {
-    let saved = reader.snapshot(&row.id).map(|snapshot| snapshot.is_some());
-    findings.snapshots += u64::from(saved.unwrap_or_default());
     let problem = match PastRun::check(reader, &row.id) {
         Ok(problem) => problem,
         Err(error) => Some(error.to_string()),

@@ -174,6 +174,12 @@ fn a_store_is_copied_and_cleaned() {
     assert_eq!(consort(&["backup", &copy, "--store", &store]).code, 2);
     let checked = consort(&["check", "--store", &copy, "--json"]);
     assert_eq!((checked.code, &json(&checked.out)["problems"]), (0, &value!([])));
+    let flow = store.replace("runs.db", "flow.yaml");
+    assert_eq!(consort(&["run", &flow, "--store", &copy, "--quiet"]).code, 0);
+    let checked = consort(&["check", "--store", &copy]);
+    assert_eq!(checked.err, "checked 50 % of 2 runs\n");
+    assert!(checked.out.starts_with("2 runs with "), "{}", checked.out);
+    assert_eq!(consort(&["check", "--store", &copy, "--quiet"]).err, "");
     let gc = |more: &[&str]| {
         let ran = consort(&[&["gc", "--store", &store, "--json", "--older-than"], more].concat());
         json(&ran.out)["runs"].clone()

@@ -46,6 +46,7 @@ use crate::message::Message;
 use crate::notices::Subscription;
 use crate::output::{Archive, Kept};
 use crate::snapshot::{self, Written};
+use crate::tally;
 use crate::webhook;
 use page::Page;
 use wire::{
@@ -242,7 +243,7 @@ fn wire(input: &Input, blobs: &mut Vec<Blob>) -> Option<Wire> {
             Message::Ended { task, end, used } => Wire::Ended {
                 task: task.0,
                 end: wire_end(end.as_ref(), blobs),
-                used: wire::consumed(used),
+                used: tally::list(used),
             },
             Message::Used { task, usage } => Wire::Used { task: task.0, usage: usage.clone() },
             Message::Alive(task) => Wire::Alive { task: task.0 },
@@ -484,7 +485,7 @@ impl Reading<'_> {
             Wire::Ended { task, end, used } => Input::Message(Message::Ended {
                 task: TaskIx(task),
                 end: self.end(seq, end, drafting)?,
-                used: wire::read_consumed(used),
+                used: tally::of_list(used),
             }),
             Wire::Used { task, usage } => {
                 Input::Message(Message::Used { task: TaskIx(task), usage })

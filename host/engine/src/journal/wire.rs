@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use consort_core::plan::{ConflictRule, Known};
 use consort_core::spec::Format;
-use consort_plugin_host::{Consumed, Dependency, Payload};
+use consort_plugin_host::{Dependency, Payload};
 use consort_store::{Blob, Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -470,18 +470,6 @@ impl WireDependency {
 
 fn is_nothing(used: &[u64; 5]) -> bool {
     *used == [0; 5]
-}
-
-/// What was used, as a list.
-pub(super) fn consumed(used: &Consumed) -> [u64; 5] {
-    let Consumed { fuel, memory, cpu_time, network, requests } = *used;
-    [fuel, memory, cpu_time, network, requests]
-}
-
-/// The same back.
-pub(super) fn read_consumed(used: [u64; 5]) -> Consumed {
-    let [fuel, memory, cpu_time, network, requests] = used;
-    Consumed { fuel, memory, cpu_time, network, requests }
 }
 
 /// A checkpoint as text.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use consort_core::scheduler::{Status, Stop};
-use consort_plugin_host::{Consumed, Payload};
+use consort_plugin_host::Payload;
 use consort_store::Hash;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::ser::Serializer;
@@ -21,6 +21,7 @@ use crate::output::{Archive, Form, Kept, Made, Output, Packed, Stored};
 use crate::question::Question;
 use crate::record::{Live, Record, Source};
 use crate::report::UsageReport;
+use crate::tally;
 
 /// Records that there is room for at once, whatever a snapshot says.
 const MANY: usize = 1 << 20;
@@ -233,12 +234,11 @@ impl SavedLive<'_> {
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let moment = |at: Option<NonZeroI64>| at.map_or(0, NonZeroI64::get);
-        let Consumed { fuel, memory, cpu_time, network, requests } = self.consumed;
         let saved = SavedRecord {
             result: self.result.as_ref().map(Into::into),
             error: self.error.as_deref().map(Into::into),
             usage: self.usage.as_deref().map(Cow::Borrowed),
-            consumed: [fuel, memory, cpu_time, network, requests],
+            consumed: tally::list(&self.consumed),
             queued: self.queued,
             live: self.live.as_deref().map(|live| Box::new(live.into())),
             started: moment(self.started),
@@ -254,12 +254,11 @@ impl Serialize for Record {
 
 impl SavedRecord<'_> {
     fn load(self, archive: &Arc<Archive>) -> Record {
-        let [fuel, memory, cpu_time, network, requests] = self.consumed;
         Record {
             result: self.result.map(|result| result.load(archive)),
             error: self.error.map(Into::into),
             usage: self.usage.map(|usage| Box::new(usage.into_owned())),
-            consumed: Consumed { fuel, memory, cpu_time, network, requests },
+            consumed: tally::of_list(self.consumed),
             queued: self.queued,
             live: self.live.map(|live| Box::new(live.load(archive))),
             started: NonZeroI64::new(self.started),
